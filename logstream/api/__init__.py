@@ -1,0 +1,1 @@
+"""The REST API. Only this layer imports litestar."""

@@ -1,0 +1,1 @@
+"""The configuration: declared once in `settings`, read by `load`."""

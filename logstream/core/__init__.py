@@ -1,0 +1,1 @@
+"""What every layer may use: the entry, errors, timestamps and levels."""

@@ -1,0 +1,1 @@
+"""The journal: append-only segment files that make an ack mean fsynced."""

@@ -1,0 +1,1 @@
+"""Built-in parsers: lines of text to the parts of an entry."""

@@ -1,0 +1,1 @@
+"""The way of an entry: intake, worker pool, processor chain."""

@@ -1,0 +1,1 @@
+"""The store: DuckDB files, one per UTC day. Only this layer imports duckdb."""

@@ -1,0 +1,1 @@
+"""What LogStream says about itself: metrics and its own log."""
