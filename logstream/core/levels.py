@@ -32,7 +32,7 @@ LEVEL_BY_NAME: dict[str, str] = {
 """Lower-case name → level."""
 
 LEVEL_BY_NUMBER: dict[int, str] = {
-    **dict(zip(range(8), ("fatal",) * 3 + ("error", "warn", "info", "info", "debug"))),
+    **dict(enumerate(("fatal",) * 3 + ("error", "warn", "info", "info", "debug"))),
     **{10 * (rank + 1): level for rank, level in enumerate(LEVELS)},
 }
 

@@ -1,0 +1,103 @@
+"""A frame: what one fsync covers, as NDJSON that a loader can read as it stands.
+
+A segment file is a row of frames. A frame is a header line and, after it, `bytes`
+bytes of canonical NDJSON, `lines` lines of it:
+
+    {"_frame":{"crc":"9ae0daaf","bytes":8192,"lines":31,"positions":{…}}}
+    {"timestamp":"2026-11-20T10:00:00Z","source":"auth",…}
+
+The checksum covers all that follows it, in the header too. The header is a JSON object
+with none of an entry's keys, so a reader of NDJSON sees it as a row of nulls and drops
+it; no entry can look like one, since canonical entries have no other top-level keys.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+_PREFIX = b'{"_frame":{"crc":"'
+_CRC_END = len(_PREFIX) + 8
+MAX_HEADER_BYTES = 1_048_576
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    bytes: int
+    lines: int
+    positions: dict[str, Any] = {}
+    """Of collectors' inputs, stored with the entries: see `plugins.contracts.Sink`."""
+
+
+class _Line(msgspec.Struct):
+    frame: Header = msgspec.field(name="_frame")
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One that was found whole in a segment; offsets are in bytes of the file."""
+
+    start: int
+    payload_start: int
+    end: int
+    header: Header
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def is_header(line: bytes) -> bool:
+    return line.startswith(_PREFIX)
+
+
+def encode_header(
+    payload: list[bytes], *, lines: int, positions: Mapping[str, Any]
+) -> bytes:
+    """The header line of a frame whose payload is these pieces, in order."""
+    header: dict[str, Any] = {"bytes": sum(map(len, payload)), "lines": lines}
+    if positions:
+        header["positions"] = positions
+    rest = b'",' + _encode(header)[1:] + b"}\n"
+    crc = crc32(rest)
+    for piece in payload:
+        crc = crc32(piece, crc)
+    return b"%s%08x%s" % (_PREFIX, crc, rest)
+
+
+def scan(data: memoryview) -> Iterator[Frame]:
+    """The whole frames from the beginning; ends before the first that is not."""
+    at = 0
+    while (frame := frame_at(data, at)) is not None:
+        yield frame
+        at = frame.end
+
+
+def frame_at(data: memoryview, at: int) -> Frame | None:
+    """The frame that begins at byte `at`; None when none does, or not a whole one."""
+    head = bytes(data[at : at + MAX_HEADER_BYTES])
+    newline = head.find(b"\n")
+    if newline < _CRC_END or not head.startswith(_PREFIX):
+        return None
+    try:
+        header = _decode_line(head[:newline]).frame
+        crc = int(head[len(_PREFIX) : _CRC_END], 16)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    payload_start = at + newline + 1
+    end = payload_start + header.bytes
+    if header.bytes < 0 or end > len(data):
+        return None
+    if crc32(data[payload_start:end], crc32(head[_CRC_END : newline + 1])) != crc:
+        return None
+    return Frame(start=at, payload_start=payload_start, end=end, header=header)
+
+
+def find_next(data: memoryview, after: int) -> Frame | None:
+    """The first whole frame that begins behind byte `after`: to go on past damage."""
+    raw = bytes(data[after:])
+    at = raw.find(b"\n" + _PREFIX)
+    while at >= 0:
+        if (frame := frame_at(data, after + at + 1)) is not None:
+            return frame
+        at = raw.find(b"\n" + _PREFIX, at + 1)
+    return None

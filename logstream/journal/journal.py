@@ -1,0 +1,277 @@
+"""The journal: one thread that writes frames, so that an ack means fsynced.
+
+Requests that wait while an fsync runs share the next one (group commit): the slower
+the disk, the larger the groups. A full or old segment is closed and handed on; it is
+deleted when every partition has applied it (`retire`).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import msgspec
+
+from logstream.core.errors import DiskFull, StorageError
+from logstream.journal.files import SegmentFiles
+from logstream.journal.positions import Positions
+from logstream.journal.segment import MAX_LINES, Segment
+from logstream.journal.staging import Staging
+from logstream.telemetry.metrics import FSYNC_SECONDS, GROUP_REQUESTS, JOURNAL_SEGMENTS
+
+_log = logging.getLogger(__name__)
+
+_MAX_GROUP_BYTES = 16 * 1_048_576
+_NO_SPACE = (28, 122)  # ENOSPC, EDQUOT
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A request's entries on their way to the disk."""
+
+    payload: bytes
+    """Canonical NDJSON."""
+    lines: int
+    positions: Mapping[str, Any] = {}
+    done: Any
+    """The caller's own, handed back with `on_group`."""
+
+
+GroupDone = Callable[[Sequence[Ticket], StorageError | None], None]
+
+
+class Journal:
+    """Thread-safe. Use as a context manager, or `close`.
+
+    Args:
+        on_segment: A closed segment, in order; called on the journal's thread.
+        on_group: These tickets are durable, or failed together; on the same thread.
+    """
+
+    def __init__(
+        self,
+        files: SegmentFiles,
+        positions: Positions,
+        *,
+        segment_bytes: int,
+        linger_s: float,
+        on_segment: Callable[[Segment], None],
+        on_group: GroupDone,
+    ) -> None:
+        self._files = files
+        self.positions = positions
+        self.segment_bytes = segment_bytes
+        self._linger_s = linger_s
+        self._on_segment = on_segment
+        self._on_group = on_group
+        self._wake = threading.Condition()
+        self._waiting: list[Ticket] = []
+        self._cut_wanted = False
+        self._stopping = False
+        self._active: Segment | None = None
+        self._outstanding: dict[int, Segment] = {}
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def append(self, ticket: Ticket) -> None:
+        """Queue it; `on_group` tells when it is durable. A frame holds up to 2**20 - 1
+        lines, and so must a ticket.
+
+        Raises:
+            StorageError: the journal is closed. Nothing was queued.
+        """
+        if ticket.lines >= MAX_LINES:
+            raise StorageError(f"{ticket.lines} lines do not fit into one frame.")
+        with self._wake:
+            if self._stopping:
+                raise StorageError("The journal is closed.")
+            self._waiting.append(ticket)
+            self._wake.notify()
+
+    def stage(self) -> Staging:
+        """Segments of a large batch, which count all at once or not at all."""
+        return Staging(
+            self._files, segment_bytes=self.segment_bytes, on_commit=self._take_staged
+        )
+
+    def adopt(self, segment: Segment) -> None:
+        """A segment that was found at start: it is outstanding from now on."""
+        with self._wake:
+            self._outstanding[segment.number] = segment
+        JOURNAL_SEGMENTS.inc()
+
+    def cut(self) -> list[int]:
+        """Have the active segment closed as soon as may be.
+
+        Returns:
+            The numbers of all segments that hold acked entries and are not retired.
+        """
+        with self._wake:
+            active = self._active
+            numbers = list(self._outstanding)
+            if active is not None and active.entries:
+                numbers.append(active.number)
+                self._cut_wanted = True
+                self._wake.notify()
+            return numbers
+
+    def outstanding(self) -> list[Segment]:
+        """All that is not retired, the active one last."""
+        with self._wake:
+            active = [self._active] if self._active and self._active.entries else []
+            return [*self._outstanding.values(), *active]
+
+    def retire(self, segment: Segment) -> None:
+        """Every partition has applied it: delete it. Raises OSError."""
+        self.positions.save(segment.positions)
+        segment.file.delete()
+        with self._wake:
+            self._outstanding.pop(segment.number, None)
+        JOURNAL_SEGMENTS.dec()
+
+    def close(self) -> None:
+        """Write what waits, close the active segment, stop. Safe to call twice."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- on the journal's thread ----
+
+    def _run(self) -> None:
+        while True:
+            group, cut, stopping = self._next_work()
+            if group:
+                self._write_group(group)
+            if cut or stopping:
+                self._close_active()
+            if stopping and not group:
+                return
+
+    def _next_work(self) -> tuple[list[Ticket], bool, bool]:
+        with self._wake:
+            while not (self._waiting or self._cut_wanted or self._stopping):
+                left = self._linger_left_s()
+                if left is not None and left <= 0:
+                    break
+                self._wake.wait(left)
+            group, self._waiting = _take_group(self._waiting)
+            left = self._linger_left_s()
+            cut = self._cut_wanted or (left is not None and left <= 0)
+            self._cut_wanted = False
+            return group, cut, self._stopping and not self._waiting
+
+    def _linger_left_s(self) -> float | None:
+        active = self._active
+        if active is None or not active.entries:
+            return None
+        return active.opened_at + self._linger_s - time.monotonic()
+
+    def _write_group(self, group: list[Ticket]) -> None:
+        payload = [ticket.payload for ticket in group]
+        lines = sum(ticket.lines for ticket in group)
+        positions: dict[str, Any] = {}
+        for ticket in group:
+            positions.update(ticket.positions)
+        error: StorageError | None = None
+        try:
+            segment = self._segment_for(lines)
+        except OSError as failure:
+            error = _storage_error(failure)
+        else:
+            error = self._write_frame(segment, payload, lines, positions)
+        if error is None:
+            self.positions.note(positions)
+            GROUP_REQUESTS.observe(len(group))
+        self._on_group(group, error)
+        active = self._active
+        if active is not None and active.size >= self.segment_bytes:
+            self._close_active()
+
+    def _segment_for(self, lines: int) -> Segment:
+        if self._active is not None and not self._active.room_for(lines):
+            self._close_active()
+        if self._active is None:
+            segment = Segment(self._files.create())
+            with self._wake:
+                self._active = segment
+        assert self._active is not None
+        if self._active.entries == 0:
+            self._active.opened_at = time.monotonic()
+        return self._active
+
+    def _write_frame(
+        self,
+        segment: Segment,
+        payload: list[bytes],
+        lines: int,
+        positions: dict[str, Any],
+    ) -> StorageError | None:
+        try:
+            segment.write_frame(payload, lines=lines, positions=positions)
+            started = time.perf_counter()
+            segment.sync()
+        except OSError as failure:
+            self._abandon_active()
+            return _storage_error(failure)
+        FSYNC_SECONDS.observe(time.perf_counter() - started)
+        return None
+
+    def _abandon_active(self) -> None:
+        """After a failed write or fsync nothing more is acked from the same file: the
+        kernel may have dropped the pages and call the next fsync a success.
+        """
+        active = self._active
+        assert active is not None
+        try:
+            active.file.cut_back()
+        except OSError:
+            _log.exception(
+                "A segment could not be cut back; the next start repairs it."
+            )
+        self._close_active()
+
+    def _close_active(self) -> None:
+        with self._wake:
+            segment, self._active = self._active, None
+            if segment is not None and segment.entries:
+                self._outstanding[segment.number] = segment
+        if segment is None:
+            return
+        segment.file.close()
+        if segment.entries:
+            JOURNAL_SEGMENTS.inc()
+            self._on_segment(segment)
+        else:
+            segment.file.delete()
+
+    def _take_staged(self, segments: Sequence[Segment]) -> None:
+        with self._wake:
+            for segment in segments:
+                self._outstanding[segment.number] = segment
+        for segment in segments:
+            self.positions.note(segment.positions)
+            JOURNAL_SEGMENTS.inc()
+            self._on_segment(segment)
+
+
+def _take_group(waiting: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
+    """As many as share one frame: at least one, then up to the limits of a frame."""
+    size = lines = 0
+    for count, ticket in enumerate(waiting):
+        size += len(ticket.payload)
+        lines += ticket.lines
+        if count and (size > _MAX_GROUP_BYTES or lines >= MAX_LINES):
+            return waiting[:count], waiting[count:]
+    return waiting, []
+
+
+def _storage_error(failure: OSError) -> StorageError:
+    kind = DiskFull if failure.errno in _NO_SPACE else StorageError
+    return kind(f"The journal cannot be written: {failure.strerror or failure}.")
