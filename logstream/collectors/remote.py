@@ -183,9 +183,13 @@ class RemoteSink:
             )
         problem = _problem(response)
         detail = str(problem.get("detail") or f"the server answered {status}")
+        kind = problem.get("type")
+        if status == 408 or kind == "urn:logstream:body_cut_off":
+            # The network between lost a part; the server stored nothing of it.
+            raise _Refused(detail, retry_after_s=0.0, unclear=False)
         if status == 413:
             raise TooLarge(detail)
-        if status == 400:
+        if status == 400 and kind == "urn:logstream:entry_rejected":
             reason = str(problem.get("reason", ""))
             raise EntryRejected(
                 detail,

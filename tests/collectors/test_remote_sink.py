@@ -229,13 +229,27 @@ def test_nothing_is_lost_while_the_server_restarts() -> None:
 
 
 def test_a_rejected_entry_is_named() -> None:
-    problem = {"detail": "has no message", "index": 1, "reason": "missing_message"}
+    problem = {
+        "type": "urn:logstream:entry_rejected",
+        "detail": "has no message",
+        "index": 1,
+        "reason": "missing_message",
+    }
     shelf = Shelf({1: (400, {}, problem)})
     with serving(shelf) as url, pytest.raises(EntryRejected, match="no message") as it:
         send(url, [an_entry("a"), an_entry("b")])
     assert it.value.index == 1
     assert it.value.reason == "missing_message"
     assert shelf.posts == 1
+
+
+def test_a_body_that_the_network_cut_off_is_sent_again() -> None:
+    """The server says 400 or 408; the entries are as good as before."""
+    cut_off = {"type": "urn:logstream:body_cut_off", "detail": "was cut off"}
+    shelf = Shelf({1: (400, {}, cut_off), 2: (408, {}, {})})
+    with serving(shelf) as url:
+        send(url, [an_entry("a")])
+    assert shelf.messages == ["a"]
 
 
 def test_what_can_never_succeed_is_not_tried_again() -> None:
