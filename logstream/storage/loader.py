@@ -1,0 +1,210 @@
+"""The loader: a batch into the partitions of its days, each once.
+
+The usual batch is of one day: one statement in one transaction. One that spans days is
+read into a temporary table first, since a transaction can write one attached file.
+"""
+
+import time
+from datetime import date, datetime
+
+import duckdb
+import msgspec
+
+from logstream.core.errors import StorageError
+from logstream.core.sql import Sql
+from logstream.core.timestamps import TimestampError, parse_ns
+from logstream.storage.batch import Batch, rows_of
+from logstream.storage.hub import Hub, first_line
+from logstream.storage.partitions import Partition, Partitions, day_of
+from logstream.telemetry.metrics import INSERT_SECONDS
+
+_INSERT = "INSERT INTO {name}.entries "
+_OWN_ERRORS = (
+    duckdb.OutOfMemoryException,
+    duckdb.IOException,
+    duckdb.InterruptException,
+    duckdb.InternalException,
+    duckdb.FatalException,
+    duckdb.TransactionException,
+    duckdb.ConnectionException,
+)
+"""Not the batch's fault: the disk, the memory, or DuckDB itself."""
+
+
+class UnloadableBatch(Exception):
+    """Something in the batch does not load; nothing of it was stored just now."""
+
+
+class _SpansDays(Exception):
+    """Not all of it is of the day that its first entry is of."""
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """What a load did."""
+
+    entries: int
+    """Stored by this call. Days that had applied the segment before add nothing."""
+    days: tuple[date, ...]
+
+
+class Loader:
+    """Thread-safe; batches may be loaded side by side."""
+
+    def __init__(
+        self, hub: Hub, partitions: Partitions, *, max_entry_bytes: int
+    ) -> None:
+        self._hub = hub
+        self._partitions = partitions
+        self._max_entry_bytes = max_entry_bytes
+
+    def load(self, batch: Batch) -> Loaded:
+        """Store a batch, once however often it is called.
+
+        Raises:
+            UnloadableBatch: its content is at fault.
+            StorageError: the disk, memory or a partition is; try again.
+        """
+        if batch.entries == 0:
+            return Loaded(entries=0, days=())
+        rows = rows_of(batch, max_entry_bytes=self._max_entry_bytes)
+        try:
+            day = _peek_day(batch)
+            if day is not None:
+                try:
+                    stored = self._load_day(batch, rows, day)
+                    return Loaded(entries=stored, days=(day,))
+                except _SpansDays:
+                    pass
+            return self._load_days(batch, rows)
+        except _OWN_ERRORS as error:
+            raise StorageError(f"A batch was not stored: {first_line(error)}") from None
+        except duckdb.Error as error:
+            raise UnloadableBatch(first_line(error)) from None
+
+    def _load_day(self, batch: Batch, rows: Sql, day: date) -> int:
+        partition = self._partitions.attach(day)
+        started = time.perf_counter()
+        with self._hub.writing() as cursor:
+            if _is_applied(cursor, partition, batch.segment):
+                return 0
+            insert = _INSERT.format(name=partition.name) + rows.text
+            stored = _count(cursor.execute(insert, rows.params))
+            _check_day(cursor, partition, batch, day)
+            _remember(cursor, partition, batch, stored, batch.size)
+        INSERT_SECONDS.observe(time.perf_counter() - started)
+        partition.mark_dirty(stored)
+        return stored
+
+    def _load_days(self, batch: Batch, rows: Sql) -> Loaded:
+        cursor = self._hub.cursor()
+        try:
+            cursor.execute(f"CREATE TEMP TABLE staged AS {rows.text}", rows.params)
+            unplaced = cursor.execute(
+                "SELECT count(*) FROM staged WHERE timestamp IS NULL"
+            ).fetchall()[0][0]
+            if unplaced:
+                raise UnloadableBatch(f"{unplaced} timestamps are out of range")
+            days = cursor.execute(
+                "SELECT CAST(timestamp AS DATE) AS day, count(*) FROM staged "
+                "GROUP BY day ORDER BY day"
+            ).fetchall()
+            total = sum(count for _, count in days)
+            stored = sum(
+                self._move_day(cursor, batch, day, batch.size * count // total)
+                for day, count in days
+            )
+        finally:
+            cursor.close()
+        return Loaded(entries=stored, days=tuple(day for day, _ in days))
+
+    def _move_day(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        batch: Batch,
+        day: date,
+        raw_bytes: int,
+    ) -> int:
+        partition = self._partitions.attach(day)
+        started = time.perf_counter()
+        cursor.execute("BEGIN")
+        try:
+            if _is_applied(cursor, partition, batch.segment):
+                stored = 0
+            else:
+                stored = _count(
+                    cursor.execute(
+                        _INSERT.format(name=partition.name) + "SELECT * FROM staged "
+                        "WHERE CAST(timestamp AS DATE) = ?",
+                        (day,),
+                    )
+                )
+                _remember(cursor, partition, batch, stored, raw_bytes)
+            cursor.execute("COMMIT")
+        except duckdb.Error:
+            cursor.execute("ROLLBACK")
+            raise
+        INSERT_SECONDS.observe(time.perf_counter() - started)
+        partition.mark_dirty(stored)
+        return stored
+
+
+def _is_applied(
+    cursor: duckdb.DuckDBPyConnection, partition: Partition, segment: int
+) -> bool:
+    text = f"SELECT 1 FROM {partition.name}.applied WHERE segment = ?"
+    return cursor.execute(text, (segment,)).fetchone() is not None
+
+
+def _remember(
+    cursor: duckdb.DuckDBPyConnection,
+    partition: Partition,
+    batch: Batch,
+    stored: int,
+    raw_bytes: int,
+) -> None:
+    text = f"INSERT INTO {partition.name}.applied VALUES (?, ?, ?)"
+    cursor.execute(text, (batch.segment, stored, raw_bytes))
+
+
+def _check_day(
+    cursor: duckdb.DuckDBPyConnection, partition: Partition, batch: Batch, day: date
+) -> None:
+    """All rows of the batch are of this day. By id, so it reads its row groups only."""
+    text = (
+        "SELECT min(timestamp), max(timestamp) "
+        f"FROM {partition.name}.entries WHERE id >= ? AND id < ?"
+    )
+    found = cursor.execute(text, (batch.segment << 20, (batch.segment + 1) << 20))
+    low, high = found.fetchall()[0]
+    if low is not None and not (_date(low) == _date(high) == day):
+        raise _SpansDays
+
+
+def _date(value: datetime) -> date:
+    return value.date()
+
+
+def _count(result: duckdb.DuckDBPyConnection) -> int:
+    row = result.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+class _Peek(msgspec.Struct):
+    timestamp: str
+
+
+_decode_peek = msgspec.json.Decoder(_Peek).decode
+
+
+def _peek_day(batch: Batch) -> date | None:
+    """The day of the first entry, a guess at the day of all; None: it does not tell."""
+    with batch.path.open("rb") as file:
+        for line in file:
+            if line.startswith(b'{"_frame"'):
+                continue
+            try:
+                return day_of(parse_ns(_decode_peek(line).timestamp))
+            except (msgspec.MsgspecError, TimestampError, UnicodeDecodeError):
+                return None
+    return None

@@ -1,0 +1,288 @@
+"""The reader: entries and summaries, over as few days as can answer.
+
+Reads never wait for loads, nor loads for reads: DuckDB gives each its own snapshot.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from logstream.core.entry import ID_LINE_BITS
+from logstream.core.sql import Sql
+from logstream.storage.hub import Hub
+from logstream.storage.paging import (
+    Cursor,
+    decode_cursor,
+    encode_cursor,
+    query_checksum,
+)
+from logstream.storage.partitions import Partition, Partitions, PartitionState
+from logstream.storage.selection import Selection, condition, union, value_of
+
+_ROW = (
+    "id, epoch_ns(timestamp), rtrim(rtrim(strftime(timestamp, "
+    "'%Y-%m-%dT%H:%M:%S.%n'), '0'), '.') || 'Z', source, level, message, "
+    "CAST(CAST(fields AS JSON) AS VARCHAR)"
+)
+_EMPTY = msgspec.Raw(b"{}")
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An entry as it is answered: encodes to the contract's shape, with its id."""
+
+    id: int
+    timestamp: str
+    source: str
+    level: str
+    message: str
+    fields: msgspec.Raw
+
+
+class Page(msgspec.Struct, frozen=True):
+    rows: list[Row]
+    cursor: str | None
+    """Of the next page; None at the end."""
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    entries: int
+    oldest_ns: int | None
+    newest_ns: int | None
+    by_source: dict[str, int]
+    by_level: dict[str, int]
+    stored_bytes: int
+    raw_bytes: int
+    """Of the canonical NDJSON that the stored entries came as."""
+
+
+class Reader:
+    """Thread-safe. Every call is bounded by `timeout_s`.
+
+    Raises (each method):
+        QueryTimeout, BadRequest, StorageError: see `Hub.reading`.
+    """
+
+    def __init__(self, hub: Hub, partitions: Partitions, *, timeout_s: float) -> None:
+        self._hub = hub
+        self._partitions = partitions
+        self._timeout_s = timeout_s
+
+    def entries(
+        self,
+        selection: Selection,
+        *,
+        limit: int,
+        sort_by: str = "timestamp",
+        descending: bool = True,
+        cursor: str | None = None,
+    ) -> Page:
+        """One page of entries.
+
+        Args:
+            sort_by: A column, or a field; entries without the field come last.
+            cursor: Of the page before, from the same selection and order.
+        """
+        query = query_checksum(selection, sort_by, descending=descending)
+        start = decode_cursor(cursor, query=query) if cursor else None
+        if sort_by == "timestamp":
+            return self._by_time(
+                selection, limit=limit, descending=descending, start=start, query=query
+            )
+        return self._by_value(
+            selection,
+            limit=limit,
+            sort_by=sort_by,
+            descending=descending,
+            start=start,
+            query=query,
+        )
+
+    def get(self, entry_id: int) -> Row | None:
+        """The entry with an id. Looks into the days that have its segment only."""
+        segment = entry_id >> ID_LINE_BITS
+        with self._hub.reading(self._timeout_s) as db:
+            for partition in self._partitions.readable(self._partitions.days()):
+                text = f"SELECT 1 FROM {partition.name}.applied WHERE segment = ?"
+                if not db.execute(text, (segment,)).fetchone():
+                    continue
+                text = f"SELECT {_ROW} FROM {partition.name}.entries WHERE id = ?"
+                if found := db.execute(text, (entry_id,)).fetchone():
+                    return _row(found)
+        return None
+
+    def count(self, selection: Selection) -> int:
+        where = condition(selection)
+        text = f"SELECT count(*) FROM {self._days_of(selection)} WHERE {where.text}"
+        with self._hub.reading(self._timeout_s) as db:
+            return int(db.execute(text, where.params).fetchall()[0][0])
+
+    def frequency(self, selection: Selection, *, group_by: str) -> dict[str, int]:
+        """Entries by value, the most frequent first. Those without it do not count."""
+        where, value = condition(selection), value_of(group_by)
+        text = (
+            f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS entries "
+            f"FROM {self._days_of(selection)} WHERE {where.text} GROUP BY value "
+            "HAVING value IS NOT NULL ORDER BY entries DESC, value"
+        )
+        with self._hub.reading(self._timeout_s) as db:
+            return dict(db.execute(text, (*value.params, *where.params)).fetchall())
+
+    def sources(self) -> list[str]:
+        return sorted(self.frequency(Selection(), group_by="source"))
+
+    def stats(self) -> Stats:
+        partitions = self._partitions.readable(self._partitions.days())
+        relation = union(partitions)
+        with self._hub.reading(self._timeout_s) as db:
+            total, oldest, newest = db.execute(
+                "SELECT count(*), epoch_ns(min(timestamp)), epoch_ns(max(timestamp)) "
+                f"FROM {relation}"
+            ).fetchall()[0]
+            counts = db.execute(
+                f"SELECT source, level, count(*) FROM {relation} GROUP BY source, level"
+            ).fetchall()
+            raw = sum(
+                db.execute(
+                    f"SELECT coalesce(sum(raw_bytes), 0) FROM {partition.name}.applied"
+                ).fetchall()[0][0]
+                for partition in partitions
+            )
+        return Stats(
+            entries=total,
+            oldest_ns=oldest,
+            newest_ns=newest,
+            by_source=_totals((source, count) for source, _, count in counts),
+            by_level=_totals((level, count) for _, level, count in counts),
+            stored_bytes=self._partitions.stored_bytes(),
+            raw_bytes=int(raw),
+        )
+
+    def partitions(self) -> list[PartitionState]:
+        return self._partitions.states()
+
+    def _days_of(self, selection: Selection) -> str:
+        days = self._partitions.days(selection.from_ns, selection.to_ns)
+        return union(self._partitions.readable(days))
+
+    def _by_time(
+        self,
+        selection: Selection,
+        *,
+        limit: int,
+        descending: bool,
+        start: Cursor | None,
+        query: int,
+    ) -> Page:
+        """Day after day, until there are enough: the newest 100 touch one day."""
+        where = condition(selection)
+        days = self._partitions.days(selection.from_ns, selection.to_ns)
+        if not descending:
+            days.reverse()
+        if start is not None:
+            where = _after(where, start, descending=descending)
+        found: list[tuple[Any, ...]] = []
+        with self._hub.reading(self._timeout_s) as db:
+            for day in days:
+                for partition in self._partitions.readable([day]):
+                    text = _page_of(partition, where, descending=descending)
+                    params = (*where.params, limit + 1 - len(found))
+                    found += db.execute(text, params).fetchall()
+                if len(found) > limit:
+                    break
+        return _page(found, limit, query)
+
+    def _by_value(
+        self,
+        selection: Selection,
+        *,
+        limit: int,
+        sort_by: str,
+        descending: bool,
+        start: Cursor | None,
+        query: int,
+    ) -> Page:
+        where, value = condition(selection), value_of(sort_by)
+        offset = start.offset if start else 0
+        order = "DESC" if descending else "ASC"
+        text = (
+            f"SELECT {_ROW} FROM {self._days_of(selection)} WHERE {where.text} "
+            f"ORDER BY {_sort_key(value, order)}, timestamp {order}, id {order} "
+            "LIMIT ? OFFSET ?"
+        )
+        repeat = 1 if value.text == sort_by else 2
+        params = (*where.params, *value.params * repeat, limit + 1, offset)
+        with self._hub.reading(self._timeout_s) as db:
+            found = db.execute(text, params).fetchall()
+        following = None
+        if len(found) > limit:
+            following = Cursor(query=query, kind="offset", offset=offset + limit)
+        return Page(
+            [_row(row) for row in found[:limit]],
+            encode_cursor(following) if following else None,
+        )
+
+
+def _sort_key(value: Sql, order: str) -> str:
+    """A field may hold numbers here and text there: numbers by size, then the text."""
+    if not value.params:
+        return f"{value.text} {order} NULLS LAST"
+    return (
+        f"TRY_CAST(CAST({value.text} AS VARCHAR) AS DOUBLE) {order} NULLS LAST, "
+        f"CAST({value.text} AS VARCHAR) {order} NULLS LAST"
+    )
+
+
+def _page_of(partition: Partition, where: Sql, *, descending: bool) -> str:
+    order = "DESC" if descending else "ASC"
+    return (
+        f"SELECT {_ROW} FROM {partition.name}.entries WHERE {where.text} "
+        f"ORDER BY timestamp {order}, id {order} LIMIT ?"
+    )
+
+
+def _after(where: Sql, start: Cursor, *, descending: bool) -> Sql:
+    sign = "<" if descending else ">"
+    at = "make_timestamp_ns(?)"
+    later = f"timestamp {sign} {at} OR (timestamp = {at} AND id {sign} ?)"
+    text = f"{where.text} AND ({later})"
+    return Sql(text, (*where.params, start.timestamp_ns, start.timestamp_ns, start.id))
+
+
+def _page(found: Sequence[tuple[Any, ...]], limit: int, query: int) -> Page:
+    rows = [_row(row) for row in found[:limit]]
+    if len(found) <= limit or not rows:
+        return Page(rows, None)
+    last = found[limit - 1]
+    following = Cursor(query=query, kind="key", timestamp_ns=last[1], id=rows[-1].id)
+    return Page(rows, encode_cursor(following))
+
+
+def _row(found: Sequence[Any]) -> Row:
+    entry_id, _, timestamp, source, level, message, fields = found
+    return Row(
+        id=entry_id,
+        timestamp=timestamp,
+        source=source,
+        level=level,
+        message=message,
+        fields=_fields_json(fields),
+    )
+
+
+def _fields_json(text: object) -> msgspec.Raw:
+    if not isinstance(text, str):
+        return _EMPTY
+    if "Infinity" in text or "NaN" in text:
+        # 1e999 is valid JSON and an infinite double; JSON has no way to say that back.
+        cleaned = json.loads(text, parse_constant=lambda _: None)
+        return msgspec.Raw(msgspec.json.encode(cleaned))
+    return msgspec.Raw(text.encode())
+
+
+def _totals(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for name, count in pairs:
+        totals[name] = totals.get(name, 0) + count
+    return dict(sorted(totals.items()))
