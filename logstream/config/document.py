@@ -6,6 +6,7 @@ leading zeros, a key that stands twice is an error, and so is every tag. Depth a
 size are bounded before anything is built, so a file of aliases costs nothing.
 """
 
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ _SCALARS = {
     "bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
     "int": re.compile(r"[-+]?(?:0|[1-9][0-9_]{0,18}|0x[0-9a-fA-F]{1,16})"),
     "float": re.compile(
-        r"[-+]?(?:(?:0|[1-9][0-9_]*)(?:\.[0-9]*|(?=[eE]))|\.[0-9]+)(?:[eE][-+]?\d{1,2})?"
+        r"[-+]?(?:(?:0|[1-9][0-9_]*)(?:\.[0-9]*|(?=[eE]))|\.[0-9]+)(?:[eE][-+]?\d{1,3})?"
     ),
 }
 
@@ -93,7 +94,8 @@ def parse_scalar(text: str) -> str | int | float | bool | None:
     """What an unquoted word means in the file."""
     for kind, pattern in _SCALARS.items():
         if pattern.fullmatch(text):
-            return _convert(kind, text)
+            value = _convert(kind, text)
+            return text if value in (math.inf, -math.inf) else value
     return text
 
 
@@ -116,7 +118,7 @@ def _convert(kind: str, text: str) -> int | float | bool | None:
         case "int":
             return int(text.replace("_", ""), 16 if "x" in text else 10)
         case _:
-            return float(text.replace("_", ""))  # 99 is the largest exponent
+            return float(text.replace("_", ""))
 
 
 def _check_depth(text: str, origin: str) -> None:

@@ -23,7 +23,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
 def shown(loaded: Loaded) -> Iterator[Shown]:
     """The values in effect, in the order of the declaration."""
-    tree = msgspec.to_builtins(loaded.settings)
+    tree = msgspec.json.decode(msgspec.json.encode(loaded.settings))
     for section in sections():
         if section.is_list:
             yield _shown(loaded, section.name, tree[section.name])
