@@ -1,0 +1,168 @@
+"""Counting entries: by value, and of the whole store."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import Response, get, post
+from msgspec import Meta
+
+from logstream.api.bodies import AnyRequest
+from logstream.api.context import context_of, json_answer
+from logstream.api.operations import Operation, RequestBody
+from logstream.api.parameters import Fields, NoParameters, body_of, query_of
+from logstream.api.selection import Span, limit_of, select, sort_field, span_of
+from logstream.api.shapes import Frequency, Stats, TimeRange
+from logstream.core.errors import BadRequest, QuerySyntaxError, QueryTimeout
+from logstream.core.timestamps import format_ns
+from logstream.storage.reader import Reader
+from logstream.storage.reader import Stats as StoreStats
+
+
+class TimeRangeIn(Fields, frozen=True, kw_only=True):
+    from_: Annotated[
+        str | float | None,
+        Meta(description="Inclusive. Missing = the oldest entry there is."),
+    ] = msgspec.field(name="from", default=None)
+    to: Annotated[
+        str | float | None,
+        Meta(description="Exclusive. Missing = up to the newest entry there is."),
+    ] = None
+
+
+class Analysis(Fields, frozen=True, kw_only=True):
+    type: Literal["frequency"]
+    time_range: TimeRangeIn | None = None
+    group_by: Annotated[
+        str,
+        Meta(description="`source`, `level`, `message` or a field's (dotted) name."),
+    ] = "source"
+    filter: Annotated[
+        str | None, Meta(description="A query; count only what it finds.")
+    ] = None
+    limit: Annotated[
+        int | None,
+        Meta(description="Values listed, the most frequent first: 1 to 10000."),
+    ] = None
+
+
+class AnalyzeBody(Fields, frozen=True, kw_only=True):
+    analysis: Analysis
+
+
+@post(
+    "/api/v1/query/analyze",
+    status_code=200,
+    opt=Operation(
+        id="analyze",
+        tag="Analyse",
+        summary="How often each value occurs",
+        description="`count` is all entries of the range; the ones without the field "
+        "are in it, and under no key of `frequency`.",
+        query=NoParameters,
+        body=RequestBody(
+            kind=AnalyzeBody,
+            examples={
+                "application/json": {
+                    "analysis": {
+                        "type": "frequency",
+                        "time_range": {
+                            "from": "2025-05-01T00:00:00Z",
+                            "to": "2025-06-01T00:00:00Z",
+                        },
+                        "group_by": "source",
+                    }
+                }
+            },
+        ),
+        answer=Frequency,
+        example={
+            "type": "frequency",
+            "time_range": {
+                "from": "2025-05-01T00:00:00Z",
+                "to": "2025-06-01T00:00:00Z",
+            },
+            "count": 4,
+            "frequency": {"auth": 2, "cache": 1, "web": 1},
+        },
+        problems=(BadRequest, QuerySyntaxError, QueryTimeout),
+    ).as_opt(),
+)
+async def analyze(request: AnyRequest) -> Response[bytes]:
+    context = context_of(request)
+    query_of(request, NoParameters)
+    asked = (await body_of(request, context.bodies, AnalyzeBody)).analysis
+    limits = context.settings.query
+    largest = limits.max_limit
+    limit = limit_of(asked.limit, default=largest, largest=largest)
+    group_by = sort_field(asked.group_by)
+    wanted = asked.time_range or TimeRangeIn()
+    span = span_of(wanted.from_, wanted.to)
+    selection = select(context.engine, span, text=asked.filter or "")
+    reader = context.engine.reader
+
+    def read() -> bytes:
+        found = reader.frequency(selection, group_by=group_by)
+        answer = Frequency(
+            time_range=_time_range(span, reader),
+            count=reader.count(selection),
+            frequency=dict(list(found.items())[:limit]),
+        )
+        return msgspec.json.encode(answer)
+
+    return json_answer(await context.reads.run(read))
+
+
+@get(
+    "/api/v1/logs/stats",
+    opt=Operation(
+        id="stats",
+        tag="Analyse",
+        summary="What is stored",
+        query=NoParameters,
+        answer=Stats,
+        example={
+            "TotalEntries": 5,
+            "OldestEntry": "2025-05-13T00:01:15Z",
+            "NewestEntry": "2025-05-13T00:09:02.5Z",
+            "EntriesBySource": {"auth": 3, "web": 2},
+            "EntriesByLevel": {"info": 4, "warn": 1},
+            "StorageSize": 2500,
+            "CompressionRatio": 1,
+        },
+        problems=(QueryTimeout,),
+    ).as_opt(),
+)
+async def stats(request: AnyRequest) -> Response[bytes]:
+    context = context_of(request)
+    query_of(request, NoParameters)
+    found = await context.reads.run(context.engine.reader.stats)
+    return json_answer(msgspec.json.encode(_stats(found)))
+
+
+def _time_range(span: Span, reader: Reader) -> TimeRange:
+    """As asked for; an end that is open is where the entries end."""
+    if span.begins is not None and span.ends is not None:
+        return TimeRange(begins=span.begins, ends=span.ends)
+    stats = reader.stats()
+    return TimeRange(
+        begins=span.begins or _text(stats.oldest_ns),
+        ends=span.ends or _text(stats.newest_ns),
+    )
+
+
+def _stats(found: StoreStats) -> Stats:
+    known = found.stored_bytes > 0 and found.raw_bytes > 0
+    ratio = round(found.raw_bytes / found.stored_bytes, 3) if known else 1
+    return Stats(
+        total_entries=found.entries,
+        oldest_entry=_text(found.oldest_ns),
+        newest_entry=_text(found.newest_ns),
+        entries_by_source=found.by_source,
+        entries_by_level=found.by_level,
+        storage_size=found.stored_bytes,
+        compression_ratio=ratio,
+    )
+
+
+def _text(ns: int | None) -> str | None:
+    return None if ns is None else format_ns(ns)

@@ -1,0 +1,287 @@
+"""Taking entries in: one, an array, or a stream of lines.
+
+An answer of 200 means: on disk. A batch is stored as a whole or not at all; with
+`partial=true` the good entries are, and the bad ones are listed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from litestar import Response, post
+from msgspec import Meta
+
+from logstream.api.bodies import INLINE_BYTES, AnyRequest, Cap
+from logstream.api.context import ApiContext, context_of, json_answer
+from logstream.api.errors import BodyTimeout, UnsupportedMediaType
+from logstream.api.operations import Header, Operation, RequestBody
+from logstream.api.parameters import Fields, NoParameters, query_of, where
+from logstream.api.shapes import ENTRY_EXAMPLE, Accepted, EntryIn, Ok, RejectedEntry
+from logstream.core.errors import (
+    BadRequest,
+    DiskFull,
+    EntryRejected,
+    NotReady,
+    Overloaded,
+    TooLarge,
+    UnknownEncoding,
+)
+from logstream.core.timestamps import now_ns
+from logstream.pipeline.decode import Decoded, Rejection, decode_array, decode_one
+
+POSITIONS_HEADER = "LogStream-Positions"
+MAX_POSITION_NAME_CHARS = 512
+MAX_LISTED = 100
+"""Rejected entries that an answer lists; the rest is only counted."""
+
+Form = Literal["json", "lines", "sniff"]
+
+_FORMS: dict[str, Form] = {
+    "application/json": "json",
+    "text/json": "json",
+    "application/x-ndjson": "lines",
+    "application/ndjson": "lines",
+    "application/jsonl": "lines",
+    "application/x-jsonlines": "lines",
+    "application/jsonlines": "lines",
+    "application/json-lines": "lines",
+    "application/stream+json": "lines",
+    # What senders say that say nothing: `curl -d` and `--data-binary` among them.
+    "": "sniff",
+    "application/x-www-form-urlencoded": "sniff",
+    "application/octet-stream": "sniff",
+    "text/plain": "sniff",
+}
+_CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
+
+_OK = b'{"status":"ok"}'
+
+_PROBLEMS = (
+    *(BadRequest, BodyTimeout, TooLarge, UnknownEncoding, UnsupportedMediaType),
+    *(Overloaded, NotReady, DiskFull),
+)
+
+
+class BatchParameters(Fields, frozen=True, kw_only=True):
+    partial: Annotated[
+        bool,
+        Meta(
+            description="Store the good entries and list the bad ones, instead of "
+            "refusing the batch for one bad entry."
+        ),
+    ] = False
+
+
+@post(
+    "/api/v1/logs",
+    status_code=200,
+    opt=Operation(
+        id="addEntry",
+        tag="Ingest",
+        summary="Store one entry",
+        description="Answers once the entry is on disk; any query that begins after "
+        "the answer sees it.",
+        body=RequestBody(kind=EntryIn, examples={"application/json": ENTRY_EXAMPLE}),
+        answer=Ok,
+        example={"status": "ok"},
+        problems=(EntryRejected, *_PROBLEMS),
+    ).as_opt(),
+)
+async def add_entry(request: AnyRequest) -> Response[bytes]:
+    context = context_of(request)
+    query_of(request, NoParameters)
+    _form_of(request)
+    limits = context.settings.intake
+    cap = Cap(limits.max_entry_bytes, "intake.max_entry_bytes")
+    body = await context.bodies.whole(request, cap)
+    intake = context.engine.intake
+    try:
+        if len(body) <= INLINE_BYTES:
+            decoded = decode_one(body, limits=limits, received_ns=now_ns())
+        else:
+            decoded = await asyncio.to_thread(
+                decode_one, body, limits=limits, received_ns=now_ns()
+            )
+    except EntryRejected as error:
+        intake.count_refused(error)
+        raise
+    await intake.append(decoded)
+    return json_answer(_OK)
+
+
+@post(
+    "/api/v1/logs/batch",
+    status_code=200,
+    opt=Operation(
+        id="addBatch",
+        tag="Ingest",
+        summary="Store many entries",
+        description="A JSON array, or NDJSON: a stream of lines of any length, in "
+        "bounded memory. Stored as a whole or not at all, unless `partial=true`.",
+        query=BatchParameters,
+        headers=(
+            Header(
+                name=POSITIONS_HEADER,
+                description="A JSON object: names of inputs and where a reader stands "
+                "in each. Stored in the same write as the batch, which may be empty.",
+                example='{"file:/var/log/app.log": 4096}',
+            ),
+        ),
+        body=RequestBody(
+            kind=list[EntryIn],
+            examples={
+                "application/json": [ENTRY_EXAMPLE],
+                "application/x-ndjson": msgspec.json.encode(ENTRY_EXAMPLE).decode()
+                + "\n",
+            },
+        ),
+        answer=Accepted,
+        example={"status": "ok", "count": "2"},
+        problems=(EntryRejected, *_PROBLEMS),
+    ).as_opt(),
+)
+async def add_batch(request: AnyRequest) -> Response[bytes]:
+    context = context_of(request)
+    partial = query_of(request, BatchParameters).partial
+    positions = _positions_of(request)
+    form = _form_of(request)
+    batch = _Batch(context, partial=partial, positions=positions)
+    try:
+        stored = await batch.store(request, form)
+    except (EntryRejected, TooLarge, Overloaded) as error:
+        context.engine.intake.count_refused(error)
+        await context.bodies.drain(request)
+        raise
+    if not partial:
+        return json_answer(b'{"status":"ok","count":"%d"}' % stored.entries)
+    answer = Accepted(
+        count=str(stored.entries),
+        rejected=[
+            RejectedEntry(index=one.index, reason=one.reason, detail=one.detail)
+            for one in stored.rejected[:MAX_LISTED]
+        ],
+        rejected_total=stored.rejected_total,
+    )
+    return json_answer(msgspec.json.encode(answer))
+
+
+class _Stored(NamedTuple):
+    entries: int
+    rejected: Sequence[Rejection]
+    """The first ones."""
+    rejected_total: int
+
+
+class _Batch:
+    """One batch on its way in."""
+
+    def __init__(
+        self, context: ApiContext, *, partial: bool, positions: Mapping[str, Any]
+    ) -> None:
+        self._context = context
+        self._partial = partial
+        self._positions = positions
+        self._limits = context.settings.intake
+        self._array_cap = Cap(self._limits.max_array_bytes, "intake.max_array_bytes")
+        self._lines_cap = Cap(self._limits.max_batch_bytes, "intake.max_batch_bytes")
+
+    async def store(self, request: AnyRequest, form: Form) -> _Stored:
+        """Take the body in, and return when what is to be stored is on disk."""
+        bodies = self._context.bodies
+        if form == "json":
+            return await self._array(await bodies.whole(request, self._array_cap))
+        blocks = bodies.blocks(request, self._lines_cap)
+        if form == "lines":
+            return await self._stream(blocks)
+        first = await anext(blocks, b"")
+        if first.lstrip()[:1] == b"{":
+            return await self._stream(blocks, first)
+        return await self._array(await self._rest(first, blocks))
+
+    async def _rest(self, first: bytes, blocks: AsyncIterator[bytes]) -> bytes:
+        parts, size = [first], len(first)
+        self._array_cap.check(size)
+        async for block in blocks:
+            size += len(block)
+            self._array_cap.check(size)
+            parts.append(block)
+        return b"".join(parts)
+
+    async def _array(self, body: bytes) -> _Stored:
+        if len(body) <= INLINE_BYTES:
+            decoded = self._decode(body)
+        else:
+            decoded = await asyncio.to_thread(self._decode, body)
+        await self._context.engine.intake.append(decoded, positions=self._positions)
+        return _Stored(decoded.entries, decoded.rejected, len(decoded.rejected))
+
+    def _decode(self, body: bytes) -> Decoded:
+        return decode_array(
+            body, limits=self._limits, received_ns=now_ns(), partial=self._partial
+        )
+
+    async def _stream(
+        self, blocks: AsyncIterator[bytes], first: bytes = b""
+    ) -> _Stored:
+        intake = self._context.engine.intake
+        async with intake.stream(
+            partial=self._partial, positions=self._positions
+        ) as stream:
+            if first:
+                await stream.feed(first)
+            async for block in blocks:
+                await stream.feed(block)
+            done = await stream.commit()
+        return _Stored(done.entries, done.rejected, done.rejected_count)
+
+
+def _form_of(request: AnyRequest) -> Form:
+    """What the body claims to be.
+
+    Raises:
+        UnsupportedMediaType: a type, or a charset, that is not taken.
+    """
+    kind, _, options = request.headers.get("content-type", "").partition(";")
+    name = kind.strip().lower()
+    for option in options.split(";"):
+        key, _, value = option.strip().partition("=")
+        charset = value.strip().strip('"').lower()
+        if key.strip().lower() == "charset" and charset not in _CHARSETS:
+            raise UnsupportedMediaType(
+                f"The charset {charset[:40]!r} is not taken: send UTF-8."
+            )
+    found = _FORMS.get(name)
+    if found is None:
+        if name.endswith("+json"):
+            return "json"
+        raise UnsupportedMediaType(
+            f"The Content-Type {name[:80]!r} is not taken here: send application/json, "
+            "or application/x-ndjson to /api/v1/logs/batch."
+        )
+    return found
+
+
+def _positions_of(request: AnyRequest) -> Mapping[str, Any]:
+    """The positions header.
+
+    Raises:
+        BadRequest: it is no JSON object, or a name in it is too long.
+    """
+    header = request.headers.get(POSITIONS_HEADER)
+    if header is None:
+        return {}
+    raw = header.encode("latin-1")
+    try:
+        positions = msgspec.json.decode(raw, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(
+            f"The header {POSITIONS_HEADER} is no JSON object: {where(raw, str(error))}"
+        ) from None
+    for name in positions:
+        if not 0 < len(name) <= MAX_POSITION_NAME_CHARS:
+            raise BadRequest(
+                f"The header {POSITIONS_HEADER} has a name of {len(name)} characters; "
+                f"1 to {MAX_POSITION_NAME_CHARS} are taken."
+            )
+    return positions
