@@ -7,6 +7,7 @@ made of it. A *staged* group of files becomes visible as a whole, by one rename.
 import itertools
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,8 @@ class SegmentFile:
         elif self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+            if not _HAS_MEMFD:
+                self.path.unlink(missing_ok=True)
 
 
 class SegmentFiles(Protocol):
@@ -207,7 +210,7 @@ class _StagedOnDisk:
 
 
 class MemoryFiles:
-    """Anonymous files in memory (`memfd_create`), which the loader reads by path."""
+    """Files in memory, which the loader reads by path: no journal, nothing is kept."""
 
     durable = False
 
@@ -216,8 +219,8 @@ class MemoryFiles:
 
     def create(self) -> SegmentFile:
         number = next(self._numbers)
-        fd = os.memfd_create(f"segment-{number}")
-        return SegmentFile(number, Path(f"/proc/self/fd/{fd}"), fd, durable=False)
+        fd, path = _anonymous(f"segment-{number}")
+        return SegmentFile(number, path, fd, durable=False)
 
     def stage(self) -> StagedFiles:
         return _StagedInMemory(self)
@@ -241,6 +244,15 @@ class _StagedInMemory:
     def discard(self) -> None:
         for file in self._created:
             file.delete()
+
+
+def _anonymous(name: str) -> tuple[int, Path]:
+    """A file in memory on Linux; elsewhere one in the folder for temporary files."""
+    if _HAS_MEMFD:
+        fd = os.memfd_create(name)
+        return fd, Path(f"/proc/self/fd/{fd}")
+    fd, path = tempfile.mkstemp(prefix=f"logstream-{name}-", suffix=SUFFIX)
+    return fd, Path(path)
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -267,4 +279,5 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+_HAS_MEMFD = hasattr(os, "memfd_create")
 _fdatasync = getattr(os, "fdatasync", os.fsync)

@@ -248,8 +248,12 @@ class Journal:
         if segment.entries:
             JOURNAL_SEGMENTS.inc()
             self._on_segment(segment)
-        else:
+            return
+        try:
+            self.positions.save(segment.positions)
             segment.file.delete()
+        except OSError:
+            _log.exception("Positions stay in %s until the next start.", segment.file)
 
     def _take_staged(self, segments: Sequence[Segment]) -> None:
         with self._wake:

@@ -43,8 +43,9 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """What a load did."""
 
     entries: int
-    """Stored by this call. Days that had applied the segment before add nothing."""
-    days: tuple[date, ...]
+    """Stored by this call."""
+    before: int = 0
+    """Stored earlier: a day that had applied the segment takes nothing again."""
 
 
 class Loader:
@@ -65,14 +66,13 @@ class Loader:
             StorageError: the disk, memory or a partition is; try again.
         """
         if batch.entries == 0:
-            return Loaded(entries=0, days=())
+            return Loaded(entries=0)
         rows = rows_of(batch, max_entry_bytes=self._max_entry_bytes)
         try:
             day = _peek_day(batch)
             if day is not None:
                 try:
-                    stored = self._load_day(batch, rows, day)
-                    return Loaded(entries=stored, days=(day,))
+                    return self._load_day(batch, rows, day)
                 except _SpansDays:
                     pass
             return self._load_days(batch, rows)
@@ -81,41 +81,53 @@ class Loader:
         except duckdb.Error as error:
             raise UnloadableBatch(first_line(error)) from None
 
-    def _load_day(self, batch: Batch, rows: Sql, day: date) -> int:
+    def _load_day(self, batch: Batch, rows: Sql, day: date) -> Loaded:
         partition = self._partitions.attach(day)
         started = time.perf_counter()
         with self._hub.writing() as cursor:
-            if _is_applied(cursor, partition, batch.segment):
-                return 0
+            before = _applied_entries(cursor, partition, batch.segment)
+            if before is not None:
+                raise _SpansDays  # a replay: the other days, if any, may lack it
             insert = _INSERT.format(name=partition.name) + rows.text
             stored = _count(cursor.execute(insert, rows.params))
             _check_day(cursor, partition, batch, day)
             _remember(cursor, partition, batch, stored, batch.size)
         INSERT_SECONDS.observe(time.perf_counter() - started)
         partition.mark_dirty(stored)
-        return stored
+        return Loaded(entries=stored)
+
+    def probe(self, batch: Batch) -> None:
+        """Whether the batch would load; stores nothing. Raises as `load` does."""
+        rows = rows_of(batch, max_entry_bytes=self._max_entry_bytes)
+        cursor = self._hub.cursor()
+        try:
+            _stage(cursor, rows)
+        except _OWN_ERRORS as error:
+            raise StorageError(f"A batch was not read: {first_line(error)}") from None
+        except duckdb.Error as error:
+            raise UnloadableBatch(first_line(error)) from None
+        finally:
+            cursor.close()
 
     def _load_days(self, batch: Batch, rows: Sql) -> Loaded:
         cursor = self._hub.cursor()
         try:
-            cursor.execute(f"CREATE TEMP TABLE staged AS {rows.text}", rows.params)
-            unplaced = cursor.execute(
-                "SELECT count(*) FROM staged WHERE timestamp IS NULL"
-            ).fetchall()[0][0]
-            if unplaced:
-                raise UnloadableBatch(f"{unplaced} timestamps are out of range")
+            _stage(cursor, rows)
             days = cursor.execute(
                 "SELECT CAST(timestamp AS DATE) AS day, count(*) FROM staged "
                 "GROUP BY day ORDER BY day"
             ).fetchall()
             total = sum(count for _, count in days)
-            stored = sum(
+            moved = [
                 self._move_day(cursor, batch, day, batch.size * count // total)
                 for day, count in days
-            )
+            ]
         finally:
             cursor.close()
-        return Loaded(entries=stored, days=tuple(day for day, _ in days))
+        return Loaded(
+            entries=sum(loaded.entries for loaded in moved),
+            before=sum(loaded.before for loaded in moved),
+        )
 
     def _move_day(
         self,
@@ -123,14 +135,14 @@ class Loader:
         batch: Batch,
         day: date,
         raw_bytes: int,
-    ) -> int:
+    ) -> Loaded:
         partition = self._partitions.attach(day)
         started = time.perf_counter()
         cursor.execute("BEGIN")
         try:
-            if _is_applied(cursor, partition, batch.segment):
-                stored = 0
-            else:
+            before = _applied_entries(cursor, partition, batch.segment)
+            stored = 0
+            if before is None:
                 stored = _count(
                     cursor.execute(
                         _INSERT.format(name=partition.name) + "SELECT * FROM staged "
@@ -145,14 +157,24 @@ class Loader:
             raise
         INSERT_SECONDS.observe(time.perf_counter() - started)
         partition.mark_dirty(stored)
-        return stored
+        return Loaded(entries=stored, before=before or 0)
 
 
-def _is_applied(
+def _stage(cursor: duckdb.DuckDBPyConnection, rows: Sql) -> None:
+    """Read a batch into the temporary table `staged` of this cursor."""
+    cursor.execute(f"CREATE TEMP TABLE staged AS {rows.text}", rows.params)
+    text = "SELECT count(*) FROM staged WHERE timestamp IS NULL"
+    if unplaced := cursor.execute(text).fetchall()[0][0]:
+        raise UnloadableBatch(f"{unplaced} timestamps are out of range")
+
+
+def _applied_entries(
     cursor: duckdb.DuckDBPyConnection, partition: Partition, segment: int
-) -> bool:
-    text = f"SELECT 1 FROM {partition.name}.applied WHERE segment = ?"
-    return cursor.execute(text, (segment,)).fetchone() is not None
+) -> int | None:
+    """How many entries of a segment the day has stored; None: it has not applied it."""
+    text = f"SELECT entries FROM {partition.name}.applied WHERE segment = ?"
+    row = cursor.execute(text, (segment,)).fetchone()
+    return int(row[0]) if row else None
 
 
 def _remember(

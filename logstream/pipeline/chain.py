@@ -1,0 +1,230 @@
+"""The processor chain: what plugins do to entries, and what it costs when they fail.
+
+A processor that raises, or hands back nonsense, costs only the entries that it fails
+on: the batch is retried one entry at a time, and those that still fail are dead.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from logstream.core.entry import Entry, make_id
+from logstream.core.levels import LEVELS
+from logstream.core.rejections import DeadReason
+from logstream.plugins.contracts import Processor, Rewrite
+
+
+class Dead(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that did not get through."""
+
+    id: int
+    processor: str
+    reason: DeadReason
+    detail: str
+    entry: bytes
+    """As it was before the first processor, as JSON."""
+
+
+class ChunkResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Every entry that went in is in exactly one of the three."""
+
+    payload: bytes
+    """Canonical NDJSON of the kept ones, each with its `id`."""
+    kept: int
+    filtered: int
+    dead: tuple[Dead, ...] = ()
+
+
+class _Contract(Exception):
+    """What a processor handed back is not what the contract asks for."""
+
+
+class _Checked(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What a line must be to be loaded; checked in C after the last processor."""
+
+    id: int
+    timestamp: datetime
+    source: str
+    level: str
+    message: str
+    fields: dict[str, Any] = {}
+
+
+_decode = msgspec.json.Decoder(Entry).decode_lines
+_decode_checked = msgspec.json.Decoder(_Checked).decode_lines
+_encode_lines = msgspec.json.Encoder().encode_lines
+_encode = msgspec.json.Encoder().encode
+
+
+class Chain:
+    """Processors in the operator's order. Used by one thread at a time."""
+
+    def __init__(self, steps: Sequence[tuple[str, Processor]]) -> None:
+        self._steps = tuple(steps)
+
+    def __bool__(self) -> bool:
+        return bool(self._steps)
+
+    def rewrites(self) -> list[Rewrite] | None:
+        """The whole chain as SQL; None when a step needs Python."""
+        found: list[Rewrite] = []
+        for _, processor in self._steps:
+            rewrite = getattr(processor, "rewrite", None)
+            step = rewrite() if rewrite is not None else None
+            if step is None:
+                return None
+            found.append(step)
+        return found
+
+    def run(self, lines: bytes) -> ChunkResult:
+        """Take canonical NDJSON, with ids, through the chain. Raises nothing."""
+        batch, dead = _entries_of(lines)
+        came = len(batch) + len(dead)
+        originals = {entry.id: entry for entry in batch}
+        kept: Sequence[Entry] = batch
+        for name, processor in self._steps:
+            if not kept:
+                break
+            kept, failed = _run_step(name, processor, kept)
+            dead.extend(_dead(originals[f.id], f) for f in failed)
+        payload, failed = _encode_checked(kept)
+        dead.extend(_dead(originals[f.id], f) for f in failed)
+        remaining = len(kept) - len(failed)
+        return ChunkResult(
+            payload=payload,
+            kept=remaining,
+            filtered=came - remaining - len(dead),
+            dead=tuple(dead),
+        )
+
+
+class _Failed(msgspec.Struct, frozen=True):
+    id: int
+    processor: str
+    reason: DeadReason
+    detail: str
+
+
+def _dead(original: Entry, failed: _Failed) -> Dead:
+    return Dead(
+        id=failed.id,
+        processor=failed.processor,
+        reason=failed.reason,
+        detail=failed.detail,
+        entry=_encode(msgspec.structs.replace(original, id=0)),
+    )
+
+
+def _run_step(
+    name: str, processor: Processor, batch: Sequence[Entry]
+) -> tuple[Sequence[Entry], list[_Failed]]:
+    try:
+        return _checked(processor.process(batch), batch), []
+    except Exception:  # noqa: BLE001 - found out below, entry by entry
+        return _one_by_one(name, processor, batch)
+
+
+def _one_by_one(
+    name: str, processor: Processor, batch: Sequence[Entry]
+) -> tuple[Sequence[Entry], list[_Failed]]:
+    kept: list[Entry] = []
+    failed: list[_Failed] = []
+    for entry in batch:
+        try:
+            kept.extend(_checked(processor.process([entry]), [entry]))
+        except _Contract as error:
+            failed.append(_Failed(entry.id, name, "processor_contract", str(error)))
+        except Exception as error:  # noqa: BLE001 - delivered to the dead letters
+            detail = f"{type(error).__name__}: {error}"
+            failed.append(_Failed(entry.id, name, "processor_error", detail))
+    return kept, failed
+
+
+def _checked(result: object, batch: Sequence[Entry]) -> Sequence[Entry]:
+    """What a processor returned, if it may. Raises _Contract."""
+    if not isinstance(result, Sequence):
+        raise _Contract(f"returned {type(result).__name__}, not a sequence of entries")
+    if any(type(entry) is not Entry for entry in result):
+        raise _Contract("returned something that is not an Entry")
+    ids = [entry.id for entry in result]
+    if len(ids) == len(batch) and all(
+        mine == entry.id for mine, entry in zip(ids, batch, strict=True)
+    ):
+        return result
+    given = {entry.id for entry in batch}
+    if len(set(ids)) != len(ids):
+        raise _Contract("returned two entries with one id")
+    if not given.issuperset(ids):
+        raise _Contract("returned an entry whose id was not in the batch")
+    return result
+
+
+def _entries_of(lines: bytes) -> tuple[list[Entry], list[Dead]]:
+    """Entries of canonical lines; what Python cannot read is dead."""
+    try:
+        return [_normal(entry) for entry in _decode(lines)], []
+    except (msgspec.MsgspecError, RecursionError):
+        pass
+    entries: list[Entry] = []
+    dead: list[Dead] = []
+    for line in lines.splitlines():
+        try:
+            entries.extend(_normal(entry) for entry in _decode(line))
+        except (msgspec.MsgspecError, RecursionError) as error:
+            dead.append(unreadable(line, str(error)))
+    return entries, dead
+
+
+_LEVELS = frozenset(LEVELS)
+
+
+def _normal(entry: Entry) -> Entry:
+    """The loader's SQL does the same for a batch that needs no Python."""
+    if entry.level in _LEVELS:
+        return entry
+    level = entry.level.lower()
+    return msgspec.structs.replace(entry, level="warn" if level == "warning" else level)
+
+
+def unreadable(line: bytes, detail: str, reason: DeadReason = "load_error") -> Dead:
+    """A line that carries its id, as a dead letter."""
+    head, _, rest = line.partition(b",")
+    entry_id = int(head.removeprefix(b'{"id":'))
+    return Dead(
+        id=entry_id, processor="", reason=reason, detail=detail, entry=b"{" + rest
+    )
+
+
+def _encode_checked(batch: Sequence[Entry]) -> tuple[bytes, list[_Failed]]:
+    try:
+        payload = _encode_lines(batch)
+        _decode_checked(payload)
+        return payload, []
+    except Exception:  # noqa: BLE001 - found out entry by entry
+        return _encode_one_by_one(batch)
+
+
+def _encode_one_by_one(batch: Sequence[Entry]) -> tuple[bytes, list[_Failed]]:
+    lines: list[bytes] = []
+    failed: list[_Failed] = []
+    for entry in batch:
+        try:
+            line = _encode(entry)
+            _decode_checked(line)
+            lines.append(line + b"\n")
+        except Exception as error:  # noqa: BLE001 - delivered to the dead letters
+            detail = f"{type(error).__name__}: {error}"
+            failed.append(_Failed(entry.id, "", "processor_contract", detail))
+    return b"".join(lines), failed
+
+
+def with_ids(data: bytes, segment: int) -> list[bytes]:
+    """The entries of a segment as lines that carry their ids, without newlines."""
+    base = make_id(segment, 0)
+    return [
+        b'{"id":%d,%s' % (base + number, line.lstrip()[1:])
+        for number, line in enumerate(data.split(b"\n"))
+        if line and not line.startswith(b'{"_frame"')
+    ]

@@ -1,0 +1,292 @@
+"""The engine: intake, journal, workers and store as one thing, for API and CLI."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from logstream.config.settings import Settings
+from logstream.core.timestamps import now_ns
+from logstream.journal.files import DiskFiles, SegmentFile, SegmentFiles
+from logstream.journal.journal import Journal
+from logstream.journal.recovery import recover
+from logstream.journal.segment import Segment
+from logstream.pipeline.decode import decode_lines
+from logstream.pipeline.intake import Gate, Intake
+from logstream.pipeline.pool import WorkerPool
+from logstream.pipeline.settler import Settler
+from logstream.pipeline.upkeep import Rates, Upkeep
+from logstream.pipeline.worker import Outcome
+from logstream.plugins.contracts import Predicate
+from logstream.storage.dead_letters import DeadLetter, DeadLetterStore
+from logstream.storage.partitions import Partition, Partitions
+from logstream.storage.reader import Reader
+from logstream.telemetry import metrics
+
+_log = logging.getLogger(__name__)
+
+_SETTLE_TIMEOUT_S = 30.0
+_REPLAYED_LETTERS = "dead-letters:replayed"
+_CHECKPOINT_ROWS = 200_000
+_CHECKPOINT_IDLE_S = 5.0
+_CHECKPOINT_LATEST_S = 60.0
+
+
+class QueueState(msgspec.Struct, frozen=True, kw_only=True):
+    """Acked entries on their way to the store."""
+
+    entries: int
+    bytes: int
+    capacity_bytes: int
+    oldest_age_s: float
+    segments: int
+    received_per_s: float
+    stored_per_s: float
+    stuck: str = ""
+    """Why a segment cannot be stored at the moment; empty when none is."""
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    ready: bool
+    reason: str = ""
+    """`starting`, `replaying`, `disk_full`, `stopping`, or empty."""
+
+
+class Engine:
+    """Built by `runtime`; then `start`, and in the end `close`.
+
+    Args:
+        make_pool: Given the function to call for each stored segment.
+        make_journal: Given the pool's `submit` and the intake's `group_done`.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        files: SegmentFiles,
+        partitions: Partitions,
+        reader: Reader,
+        dead_letters: DeadLetterStore,
+        make_pool: Callable[[Callable[[Segment, Outcome], None]], WorkerPool],
+        make_journal: Callable[[Callable[[Segment], None], Any], Journal],
+        compile_filter: Callable[[str], Predicate],
+        data_path: Path | None,
+    ) -> None:
+        self.settings = settings
+        self.reader = reader
+        self.dead_letters = dead_letters
+        self.compile_filter = compile_filter
+        self._files = files
+        self._partitions = partitions
+        self._state = "starting"
+        self._disk_free = files.free_bytes()
+        self._received = self._stored = 0
+        self._settler = Settler()
+        self._rates = Rates()
+        self._closed = False
+        self._data_path = data_path
+        self.intake = Intake(settings.intake, self._make_gate())
+        self._pool = make_pool(self._segment_stored)
+        self._journal = make_journal(self._pool.submit, self.intake.group_done)
+        self._upkeep = Upkeep(self._keep_up)
+
+    # ---- life ----
+
+    def start(self) -> int:
+        """Replay what the journal holds; returns how many entries that is.
+
+        Returns at once; `readiness` is red while it goes on, and queries wait.
+        """
+        replayed = self._adopt_found()
+        self._state = "replaying" if replayed else ""
+        self._remove_replayed_letters()
+        self.intake.connect(self._journal)
+        metrics.REPLAYING.set(1 if replayed else 0)
+        return replayed
+
+    def close(self, timeout_s: float | None = None) -> int:
+        """Take nothing more in, store what waits; returns the entries that are left.
+
+        What is left after the time limit is in the journal, and is stored at the next
+        start. Safe to call twice.
+        """
+        if self._closed:
+            return 0
+        self._closed = True
+        self._state = "stopping"
+        limit = self.settings.workers.shutdown_timeout_s
+        limit = limit if timeout_s is None else timeout_s
+        self._journal.close()
+        self._pool.drain(limit)
+        self._pool.close()
+        self._upkeep.close()
+        left = sum(segment.entries for segment in self._journal.outstanding())
+        if self._data_path is not None:
+            self._partitions.checkpoint(lambda _: True)
+        return left
+
+    # ---- what others ask ----
+
+    async def settle(self) -> None:
+        """Return when all that was acked before the call can be queried."""
+        if not (numbers := self._to_wait_for()):
+            return
+        waiter = self._settler.expect(numbers, wake=True)
+        self._settler.gone(numbers - self._outstanding_numbers())
+        assert waiter.wake is not None
+        try:
+            await asyncio.wait_for(waiter.wake, _SETTLE_TIMEOUT_S)
+        except TimeoutError:
+            _log.warning("A query did not wait any longer for entries to be stored.")
+        finally:
+            self._settler.forget(waiter)
+
+    def settle_now(self) -> None:
+        """`settle`, for callers without an event loop."""
+        if not (numbers := self._to_wait_for()):
+            return
+        waiter = self._settler.expect(numbers)
+        self._settler.gone(numbers - self._outstanding_numbers())
+        waiter.done.wait(_SETTLE_TIMEOUT_S)
+        self._settler.forget(waiter)
+
+    def queue(self) -> QueueState:
+        segments = self._journal.outstanding()
+        received, stored = self._rates.per_s()
+        opened = min((segment.opened_at for segment in segments), default=None)
+        return QueueState(
+            entries=sum(segment.entries for segment in segments),
+            bytes=sum(segment.size for segment in segments),
+            capacity_bytes=self.settings.intake.capacity_bytes,
+            oldest_age_s=0.0 if opened is None else time.monotonic() - opened,
+            segments=len(segments),
+            received_per_s=received,
+            stored_per_s=stored,
+            stuck=next(iter(self._pool.stuck().values()), ""),
+        )
+
+    def readiness(self) -> Readiness:
+        reason = self._state
+        if not reason and not self._has_room():
+            reason = "disk_full"
+        return Readiness(ready=not reason, reason=reason)
+
+    def positions(self, names: Iterable[str]) -> dict[str, Any]:
+        return self._journal.positions.get(names)
+
+    async def replay_dead_letters(self, ids: Sequence[int] | None = None) -> int:
+        """Send dead letters through the processors again; returns how many.
+
+        Their ids are stored with them in one frame, so a crash in between neither loses
+        nor doubles one. They get new ids.
+        """
+        letters = await asyncio.to_thread(self._letters, ids)
+        if not letters:
+            return 0
+        body = b"".join(bytes(letter.entry).rstrip() + b"\n" for letter in letters)
+        decoded = decode_lines(
+            body, limits=self.settings.intake, received_ns=now_ns(), partial=True
+        )
+        refused = {rejection.index for rejection in decoded.rejected}
+        sent = [one.id for at, one in enumerate(letters) if at not in refused]
+        await self.intake.append(decoded, positions={_REPLAYED_LETTERS: sent})
+        await asyncio.to_thread(self.dead_letters.remove, sent)
+        return len(sent)
+
+    # ---- inside ----
+
+    def _letters(self, ids: Sequence[int] | None) -> list[DeadLetter]:
+        if ids is not None:
+            return self.dead_letters.get(ids)
+        return self.dead_letters.list(limit=1000)
+
+    def _remove_replayed_letters(self) -> None:
+        found = self._journal.positions.get([_REPLAYED_LETTERS])
+        if ids := found.get(_REPLAYED_LETTERS):
+            self.dead_letters.remove(ids)
+
+    def _make_gate(self) -> Gate:
+        return Gate(
+            queued_bytes=lambda: sum(s.size for s in self._journal.outstanding()),
+            has_room=self._has_room,
+            closed=lambda: "stopping" if self._closed else "",
+            capacity_bytes=self.settings.intake.capacity_bytes,
+        )
+
+    def _has_room(self) -> bool:
+        return self._disk_free >= self.settings.storage.min_free_bytes
+
+    def _adopt_found(self) -> int:
+        if not isinstance(self._files, DiskFiles):
+            return 0
+        entries = 0
+        found = list(self._files.existing())
+        for number, path in found:
+            whole = recover(number, path)
+            if whole.torn_bytes:
+                metrics.JOURNAL_TORN_BYTES.inc(whole.torn_bytes)
+                _log.warning(
+                    "A segment had %d bytes that were never acked, or are damaged: %s",
+                    whole.torn_bytes,
+                    path,
+                )
+            if not whole.entries and not whole.positions:
+                path.unlink()
+                continue
+            segment = Segment(
+                SegmentFile.found(number, path, whole.size), replayed=True
+            )
+            segment.entries = whole.entries
+            segment.positions = dict(whole.positions)
+            self._journal.positions.note(segment.positions)
+            self._journal.adopt(segment)
+            self._pool.submit(segment)
+            entries += whole.entries
+        return entries
+
+    def _segment_stored(self, segment: Segment, outcome: Outcome) -> None:
+        self._journal.retire(segment)
+        self._stored += outcome.stored
+        self._settler.gone([segment.number])
+        if self._state == "replaying" and not any(
+            other.replayed for other in self._journal.outstanding()
+        ):
+            self._state = ""
+            metrics.REPLAYING.set(0)
+
+    def _outstanding_numbers(self) -> set[int]:
+        return {segment.number for segment in self._journal.outstanding()}
+
+    def _to_wait_for(self) -> set[int]:
+        return set(self._journal.cut()) - self._pool.stuck().keys()
+
+    def _keep_up(self) -> None:
+        self._disk_free = self._files.free_bytes()
+        stuck = self._pool.stuck()
+        if stuck:
+            self._settler.gone(stuck)
+        self._set_gauges()
+        self._rates.sample(self.intake.received, self._stored)
+        if self._data_path is not None:
+            idle = self._pool.is_idle()
+            self._partitions.checkpoint(lambda one: _wants_checkpoint(one, idle=idle))
+
+    def _set_gauges(self) -> None:
+        state = self.queue()
+        metrics.QUEUE_ENTRIES.set(state.entries)
+        metrics.QUEUE_BYTES.set(state.bytes)
+        metrics.QUEUE_AGE.set(state.oldest_age_s)
+        metrics.STORAGE_BYTES.set(self._partitions.stored_bytes())
+        metrics.DISK_FREE_BYTES.set(self._disk_free)
+
+
+def _wants_checkpoint(partition: Partition, *, idle: bool) -> bool:
+    age = time.monotonic() - partition.dirty_since
+    if partition.dirty_rows >= _CHECKPOINT_ROWS:
+        return idle or age >= _CHECKPOINT_LATEST_S
+    return (idle and age >= _CHECKPOINT_IDLE_S) or age >= _CHECKPOINT_LATEST_S

@@ -1,0 +1,246 @@
+"""The work on one segment: from the journal, through the processors, into the store.
+
+A segment whose chain needs no Python goes from its file to the store in one statement.
+Otherwise its entries are decoded, processed and written anew, in chunks, and loaded
+the same way.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from logstream.core.rejections import DeadReason
+from logstream.journal.files import MemoryFiles, SegmentFile
+from logstream.journal.segment import Segment
+from logstream.pipeline.chain import Chain, ChunkResult, Dead, unreadable, with_ids
+from logstream.pipeline.runner import ChainGone, ChainRunner
+from logstream.plugins.contracts import Rewrite
+from logstream.storage.batch import Batch
+from logstream.storage.dead_letters import DeadLetter, DeadLetterStore, failed_now
+from logstream.storage.loader import Loaded, Loader, UnloadableBatch
+from logstream.telemetry.metrics import (
+    BATCH_SECONDS,
+    DEAD,
+    FILTERED,
+    PROCESSED,
+    REPLAYED,
+    STORED,
+)
+
+_log = logging.getLogger(__name__)
+
+CHUNK_LINES = 4096
+_MAX_HANGS = 3
+"""After so many entries of one chunk that hang, the rest of it is given up too."""
+
+RunnerFactory = Callable[[], ChainRunner]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a segment's entries went; together they are all of them."""
+
+    stored: int
+    filtered: int
+    dead: int
+
+
+class Worker:
+    """Works on one segment at a time.
+
+    Args:
+        chain: Asked for its rewrites only; the runner has chains of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        make_runner: RunnerFactory,
+        loader: Loader,
+        dead_letters: DeadLetterStore,
+        timeout_s: float,
+    ) -> None:
+        self._rewrites: Sequence[Rewrite] | None = chain.rewrites()
+        self._make_runner = make_runner
+        self._runner: ChainRunner | None = None
+        self._loader = loader
+        self._dead_letters = dead_letters
+        self._timeout_s = timeout_s
+        self._files = MemoryFiles()
+
+    def work(self, segment: Segment) -> Outcome:
+        """Store a segment. Calling it again, after whatever happened, does no harm.
+
+        Raises:
+            StorageError: try again later.
+        """
+        started = time.perf_counter()
+        outcome = self._vectorised(segment)
+        if outcome is None:
+            outcome = self._in_python(segment)
+        PROCESSED.inc(segment.entries)
+        STORED.inc(outcome.stored)
+        FILTERED.inc(outcome.filtered)
+        if segment.replayed:
+            REPLAYED.inc(segment.entries)
+        BATCH_SECONDS.observe(time.perf_counter() - started)
+        return outcome
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+
+    def _vectorised(self, segment: Segment) -> Outcome | None:
+        """The way without Python; None: this segment cannot go it."""
+        if self._rewrites is None:
+            return None
+        batch = Batch(
+            segment=segment.number,
+            path=segment.file.path,
+            size=segment.size,
+            entries=segment.entries,
+            rewrites=self._rewrites,
+        )
+        try:
+            loaded = self._loader.load(batch)
+        except UnloadableBatch as error:
+            _log.warning("A batch is taken apart, entry by entry: %s", error)
+            return None
+        return _outcome(segment, loaded, dead=0)
+
+    def _in_python(self, segment: Segment) -> Outcome:
+        lines = with_ids(segment.file.path.read_bytes(), segment.number)
+        dead: list[Dead] = []
+        output = self._files.create()
+        kept = 0
+        try:
+            for result in self._chunks(lines):
+                output.write([result.payload])
+                output.sync(output.size + len(result.payload))
+                kept += result.kept
+                dead.extend(result.dead)
+            loaded = self._load(segment, output, kept, dead)
+        finally:
+            output.delete()
+        return _outcome(segment, loaded, dead=len(dead))
+
+    def _chunks(self, lines: list[bytes]) -> Iterator[ChunkResult]:
+        for at in range(0, len(lines), CHUNK_LINES):
+            chunk = lines[at : at + CHUNK_LINES]
+            try:
+                yield self._run(chunk)
+            except ChainGone as gone:
+                _log.warning("The processors hung or ended on a chunk: %s", gone)
+                yield from self._one_by_one(chunk)
+
+    def _run(self, lines: Sequence[bytes]) -> ChunkResult:
+        if self._runner is None:
+            self._runner = self._make_runner()
+        try:
+            return self._runner.run(b"\n".join(lines), timeout_s=self._timeout_s)
+        except ChainGone:
+            self._runner = None
+            raise
+
+    def _one_by_one(self, lines: Sequence[bytes]) -> Iterator[ChunkResult]:
+        hangs = 0
+        for line in lines:
+            if hangs >= _MAX_HANGS:
+                yield _all_dead(line, "too many before it hung", "processor_timeout")
+                continue
+            try:
+                yield self._run([line])
+            except ChainGone as gone:
+                hangs += 1
+                yield _all_dead(line, str(gone), "processor_timeout")
+
+    def _load(
+        self, segment: Segment, output: SegmentFile, kept: int, dead: list[Dead]
+    ) -> Loaded:
+        """Dead letters first: a batch worked on again replaces them."""
+        batch = _batch_of(segment, output, kept)
+        try:
+            if kept:
+                self._loader.probe(batch)
+        except UnloadableBatch:
+            kept = self._drop_unloadable(segment, output, dead)
+            batch = _batch_of(segment, output, kept)
+        self._keep_dead(segment, dead)
+        return self._loader.load(batch)
+
+    def _drop_unloadable(
+        self, segment: Segment, output: SegmentFile, dead: list[Dead]
+    ) -> int:
+        """Leave only lines in the file that load; how many those are."""
+        lines = output.path.read_bytes().splitlines(keepends=True)
+        good, bad = self._part(segment, lines)
+        dead.extend(unreadable(line.rstrip(b"\n"), detail) for line, detail in bad)
+        output.sync(0)
+        output.cut_back()
+        output.write(good)
+        output.sync(sum(map(len, good)))
+        return len(good)
+
+    def _part(
+        self, segment: Segment, lines: list[bytes]
+    ) -> tuple[list[bytes], list[tuple[bytes, str]]]:
+        """Halve until what does not load stands alone."""
+        trial = self._files.create()
+        try:
+            trial.write(lines)
+            trial.sync(sum(map(len, lines)))
+            self._loader.probe(_batch_of(segment, trial, len(lines)))
+            return lines, []
+        except UnloadableBatch as error:
+            if len(lines) == 1:
+                return [], [(lines[0], str(error))]
+        finally:
+            trial.delete()
+        middle = len(lines) // 2
+        good, bad = self._part(segment, lines[:middle])
+        more_good, more_bad = self._part(segment, lines[middle:])
+        return good + more_good, bad + more_bad
+
+    def _keep_dead(self, segment: Segment, dead: list[Dead]) -> None:
+        if not dead and not segment.replayed:
+            return
+        at = failed_now()
+        self._dead_letters.put(
+            segment.number,
+            [
+                DeadLetter(
+                    id=letter.id,
+                    failed_at=at,
+                    processor=letter.processor,
+                    reason=letter.reason,
+                    detail=letter.detail,
+                    entry=msgspec.Raw(letter.entry),
+                )
+                for letter in dead
+            ],
+        )
+        for letter in dead:
+            DEAD.labels(letter.reason).inc()
+
+
+def _batch_of(segment: Segment, file: SegmentFile, entries: int) -> Batch:
+    return Batch(
+        segment=segment.number,
+        path=file.path,
+        size=file.size,
+        entries=entries,
+        explicit_ids=True,
+    )
+
+
+def _all_dead(line: bytes, detail: str, reason: DeadReason) -> ChunkResult:
+    letter = unreadable(line, detail, reason)
+    return ChunkResult(payload=b"", kept=0, filtered=0, dead=(letter,))
+
+
+def _outcome(segment: Segment, loaded: Loaded, *, dead: int) -> Outcome:
+    gone = segment.entries - loaded.entries - loaded.before - dead
+    return Outcome(stored=loaded.entries, filtered=gone, dead=dead)

@@ -1,0 +1,169 @@
+"""Building an engine: every part is made here, and handed what it needs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from logstream.config.settings import Settings
+from logstream.core.errors import ConfigError
+from logstream.journal.files import DiskFiles, MemoryFiles, SegmentFiles
+from logstream.journal.journal import GroupDone, Journal
+from logstream.journal.positions import Positions
+from logstream.journal.segment import Segment
+from logstream.pipeline.chain import Chain
+from logstream.pipeline.engine import Engine
+from logstream.pipeline.pool import WorkerPool
+from logstream.pipeline.runner import ChainRunner, ProcessRunner, ThreadRunner
+from logstream.pipeline.worker import Outcome, Worker
+from logstream.plugins.manager import Plugins, load_plugins
+from logstream.query import compile_filter
+from logstream.runtime.builtins import BUILTINS
+from logstream.runtime.contexts import CollectorContext, Context
+from logstream.storage.dead_letters import DeadLetterStore
+from logstream.storage.folder import DataFolder
+from logstream.storage.hub import Hub
+from logstream.storage.loader import Loader
+from logstream.storage.partitions import Partitions
+from logstream.storage.reader import Reader
+
+IN_MEMORY = ":memory:"
+
+
+def build_context() -> Context:
+    """What factories of plugins are given, outside a running server too."""
+    return Context()
+
+
+def build_chain(settings: Settings, plugins: Plugins) -> Chain:
+    """The processors of the config, in its order. Raises ConfigError, PluginError."""
+    context = build_context()
+    return Chain(
+        [
+            (
+                config.name or config.type,
+                plugins.build_processor(config, context, where=f"processors[{at}]"),
+            )
+            for at, config in enumerate(settings.processors)
+        ]
+    )
+
+
+def build_chain_afresh(settings: Settings) -> Chain:
+    """The same in another process, which has to load the plugins itself."""
+    return build_chain(settings, load_plugins(settings.plugins, builtins=BUILTINS))
+
+
+def check_settings(settings: Settings, plugins: Plugins) -> None:
+    """Build all that the config names, and drop it. Raises ConfigError, PluginError."""
+    build_chain(settings, plugins)
+    names: set[str] = set()
+    for config in settings.collectors:
+        context = CollectorContext(plugins, name=config.name)
+        plugins.build_collector(config.type, config.options, context)
+        if config.name in names:
+            raise ConfigError(f"Two collectors have the name '{config.name}'.")
+        names.add(config.name)
+
+
+@contextmanager
+def open_engine(
+    settings: Settings, *, plugins: Plugins
+) -> Iterator[tuple[Engine, DataFolder | None]]:
+    """An engine that is started, and closed in the end.
+
+    Yields:
+        The engine, and the data folder that it owns (None in memory).
+
+    Raises:
+        FolderInUse, StorageError: the data folder cannot be had.
+        ConfigError, PluginError: a processor cannot be built.
+    """
+    chain = build_chain(settings, plugins)
+    in_memory = settings.storage.path == IN_MEMORY
+    folder = None if in_memory else DataFolder(Path(settings.storage.path))
+    try:
+        hub = Hub(settings.storage, tmp=folder.tmp if folder else None)
+        try:
+            engine = _build(settings, plugins, chain, hub, folder)
+            try:
+                engine.start()
+                yield engine, folder
+            finally:
+                engine.close()
+        finally:
+            hub.close()
+    finally:
+        if folder is not None:
+            folder.close()
+
+
+def _build(
+    settings: Settings,
+    plugins: Plugins,
+    chain: Chain,
+    hub: Hub,
+    folder: DataFolder | None,
+) -> Engine:
+    partitions = Partitions(hub, folder.partitions if folder else None)
+    dead_letters = DeadLetterStore(
+        hub,
+        folder.path / "dead-letters.duckdb" if folder else None,
+        capacity_rows=settings.dead_letters.capacity_rows,
+    )
+    loader = Loader(hub, partitions, max_entry_bytes=settings.intake.max_entry_bytes)
+
+    def make_worker() -> Worker:
+        return Worker(
+            chain=chain,
+            make_runner=_runner_factory(settings, plugins),
+            loader=loader,
+            dead_letters=dead_letters,
+            timeout_s=settings.workers.processor_timeout_s,
+        )
+
+    def make_pool(on_stored: Callable[[Segment, Outcome], None]) -> WorkerPool:
+        return WorkerPool(
+            count=settings.workers.count, make_worker=make_worker, on_stored=on_stored
+        )
+
+    files = _segment_files(folder, partitions)
+
+    def make_journal(
+        on_segment: Callable[[Segment], None], on_group: GroupDone
+    ) -> Journal:
+        return Journal(
+            files,
+            Positions(folder.path / "positions.json" if folder else None),
+            segment_bytes=settings.journal.segment_bytes,
+            linger_s=settings.journal.linger_ms / 1000,
+            on_segment=on_segment,
+            on_group=on_group,
+        )
+
+    return Engine(
+        settings=settings,
+        files=files,
+        partitions=partitions,
+        reader=Reader(hub, partitions, timeout_s=settings.query.timeout_s),
+        dead_letters=dead_letters,
+        make_pool=make_pool,
+        make_journal=make_journal,
+        compile_filter=compile_filter,
+        data_path=folder.path if folder else None,
+    )
+
+
+def _segment_files(folder: DataFolder | None, partitions: Partitions) -> SegmentFiles:
+    if folder is None:
+        return MemoryFiles()
+    # Without the journal's own word, only the partitions know which numbers are used.
+    fresh = not (folder.journal / "next").exists()
+    floor = partitions.highest_segment() + 1 if fresh else 1
+    return DiskFiles(folder.journal, floor=floor)
+
+
+def _runner_factory(settings: Settings, plugins: Plugins) -> Callable[[], ChainRunner]:
+    if settings.workers.kind == "process":
+        return partial(ProcessRunner, partial(build_chain_afresh, settings))
+    return partial(ThreadRunner, partial(build_chain, settings, plugins))

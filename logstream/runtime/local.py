@@ -1,0 +1,45 @@
+"""An engine for one command: no server, no event loop of the caller's."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from logstream.config.settings import Settings
+from logstream.pipeline.engine import Engine
+from logstream.plugins.contracts import Predicate
+from logstream.plugins.manager import Plugins
+from logstream.runtime.building import open_engine
+from logstream.storage.dead_letters import DeadLetterStore
+from logstream.storage.reader import Reader
+
+
+class LocalEngine:
+    """An engine with plain calls. Use from one thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def reader(self) -> Reader:
+        """Of all that was acked before the call."""
+        self._engine.settle_now()
+        return self._engine.reader
+
+    @property
+    def dead_letters(self) -> DeadLetterStore:
+        self._engine.settle_now()
+        return self._engine.dead_letters
+
+    def compile_filter(self, text: str) -> Predicate:
+        return self._engine.compile_filter(text)
+
+    def replay_dead_letters(self, ids: Sequence[int] | None) -> int:
+        """As `Engine.replay_dead_letters`."""
+        return asyncio.run(self._engine.replay_dead_letters(ids))
+
+
+@contextmanager
+def open_local_engine(settings: Settings, *, plugins: Plugins) -> Iterator[LocalEngine]:
+    """Own the data folder for the length of the block. Raises as `open_engine`."""
+    with open_engine(settings, plugins=plugins) as (engine, _):
+        yield LocalEngine(engine)
