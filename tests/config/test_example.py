@@ -33,6 +33,12 @@ class Sampling(Options, frozen=True, kw_only=True):
     key: str
 
 
+def switched_on() -> str:
+    """The example with the `#` before each key taken away."""
+    text = re.sub(r"(?m)^  #(?! )", "  ", example())
+    return re.sub(r"(?m)^  #(?=  )", "  ", text)
+
+
 def test_the_committed_example_is_the_generated_one() -> None:
     """When this fails: `make generate`."""
     assert (ROOT / EXAMPLE_FILE).read_text(encoding="utf-8") == example()
@@ -57,15 +63,22 @@ def test_the_example_loads_and_means_all_defaults() -> None:
 
 def test_the_example_with_every_key_switched_on_loads() -> None:
     """And each key stands there with its default."""
-    text = re.sub(r"(?m)^  #(?! )", "  ", example())
-    text = re.sub(r"(?m)^  #(?=  )", "  ", text)
-    loaded = parse_settings(text, origin="example")
+    loaded = parse_settings(switched_on(), origin="example")
     assert set(loaded.origins.values()) == {"file"}
     for key in keys():
         section, _, name = key.path.partition(".")
         value = getattr(getattr(loaded.settings, section), name)
         assert value == key.default, key.path
     assert [processor.type for processor in loaded.settings.processors] == ["filter"]
+
+
+def test_the_samples_of_the_example_are_options_that_plugins_take() -> None:
+    from logstream.plugins.manager import load_plugins
+    from logstream.runtime.builtins import BUILTINS
+    from logstream.runtime.building import check_settings
+
+    settings = parse_settings(switched_on(), origin="example").settings
+    check_settings(settings, load_plugins(settings.plugins, builtins=BUILTINS))
 
 
 @pytest.mark.parametrize("generated", [example(), reference()])
