@@ -74,8 +74,8 @@ def test_the_example_with_every_key_switched_on_loads() -> None:
 
 def test_the_samples_of_the_example_are_options_that_plugins_take() -> None:
     from logstream.plugins.manager import load_plugins
-    from logstream.runtime.builtins import BUILTINS
     from logstream.runtime.building import check_settings
+    from logstream.runtime.builtins import BUILTINS
 
     settings = parse_settings(switched_on(), origin="example").settings
     check_settings(settings, load_plugins(settings.plugins, builtins=BUILTINS))
