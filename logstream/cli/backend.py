@@ -1,0 +1,92 @@
+"""What the commands ask of LogStream, wherever it runs.
+
+Two implementations, one suite of tests: `HttpBackend` asks a server, `LocalBackend`
+opens the data folder. Their answers are equal, byte for byte.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    text: str = ""
+    """In the query language; empty = everything."""
+    sources: tuple[str, ...] = ()
+    """One of these; empty = any."""
+    levels: tuple[str, ...] = ()
+    from_ns: int | None = None
+    """Inclusive."""
+    to_ns: int | None = None
+    """Exclusive."""
+    limit: int = 100
+    """0 = no limit."""
+    sort_by: str = "timestamp"
+    descending: bool = True
+    ids: bool = False
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An entry, in the contract's shape; `id` only when it was asked for."""
+
+    id: str | None = None
+    timestamp: str
+    source: str
+    level: str
+    message: str
+    fields: msgspec.Raw
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """Named and ordered as in the REST contract."""
+
+    TotalEntries: int
+    OldestEntry: str | None
+    NewestEntry: str | None
+    EntriesBySource: dict[str, int]
+    EntriesByLevel: dict[str, int]
+    StorageSize: int
+    CompressionRatio: float
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter."""
+
+    id: str
+    failed_at: str
+    processor: str
+    reason: str
+    detail: str
+    entry: msgspec.Raw
+
+
+class Backend(Protocol):
+    """Every method may raise the errors of `core.errors`, whichever side found them."""
+
+    @property
+    def where(self) -> str:
+        """The server's URL or the data folder, for messages."""
+        ...
+
+    def search(self, search: Search) -> Iterator[Found]:
+        """Entries, page by page as they are taken."""
+        ...
+
+    def totals(self) -> Totals: ...
+
+    def sources(self) -> list[str]: ...
+
+    def frequency(
+        self, *, group_by: str, text: str, from_ns: int | None, to_ns: int | None
+    ) -> dict[str, int]:
+        """Count by value, largest first."""
+        ...
+
+    def dead_letters(self, *, limit: int) -> list[Failed]:
+        """Newest first."""
+        ...
+
+    def replay(self, ids: Sequence[str] | None) -> int:
+        """Send dead letters through the processors again; None = all. How many."""
+        ...

@@ -1,0 +1,211 @@
+"""The commands' questions, asked of a running server over its REST API."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Self, TypeVar
+
+import httpx
+import msgspec
+
+from logstream.cli.backend import Failed, Found, Search, Totals
+from logstream.core.errors import (
+    BadRequest,
+    ConfigError,
+    LogStreamError,
+    NotFound,
+    QuerySyntaxError,
+    QueryTimeout,
+    ServerUnreachable,
+    StorageError,
+)
+from logstream.core.timestamps import format_ns
+
+PAGE_ENTRIES = 5_000
+"""Asked for at a time."""
+
+_TIMEOUT = httpx.Timeout(10.0, read=120.0)
+"""A query is stopped by the server, by default after 30 s."""
+
+T = TypeVar("T")
+
+
+class _Problem(msgspec.Struct, frozen=True, kw_only=True):
+    type: str = ""
+    detail: str = ""
+    offset: int | None = None
+
+
+class _Frequency(msgspec.Struct, frozen=True, kw_only=True):
+    frequency: dict[str, int]
+
+
+class _DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    dead_letters: list[Failed]
+
+
+class _Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    count: str
+
+
+class HttpBackend:
+    """Use as a context manager, from one thread.
+
+    Args:
+        url: Such as `http://127.0.0.1:8000`.
+
+    Raises:
+        ConfigError: the URL is not one of HTTP.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.where = url.rstrip("/")
+        if not self.where.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"{url!r} is no address of a server: write such as http://127.0.0.1:8000"
+            )
+        self._client = httpx.Client(base_url=self.where, timeout=_TIMEOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def search(self, search: Search) -> Iterator[Found]:
+        left = search.limit or None
+        page_entries: int | None = PAGE_ENTRIES
+        body = _search_body(search)
+        cursor: dict[str, str] = {}
+        while True:
+            if page_entries is not None:
+                asked = page_entries if left is None else min(left, page_entries)
+                body["limit"] = asked
+            try:
+                response = self._call("POST", "/api/v1/query", params=cursor, json=body)
+            except BadRequest as error:
+                if page_entries is None or "query.max_limit" not in str(error):
+                    raise
+                # A server that is set to give less: take its own page size.
+                page_entries = None
+                body.pop("limit")
+                continue
+            found = _decode(response, list[Found])[:left]
+            yield from found
+            if left is not None:
+                left -= len(found)
+            cursor = _next_page(response)
+            if not cursor or left == 0:
+                return
+
+    def totals(self) -> Totals:
+        return _decode(self._call("GET", "/api/v1/logs/stats"), Totals)
+
+    def sources(self) -> list[str]:
+        return _decode(self._call("GET", "/api/v1/logs/sources"), list[str])
+
+    def frequency(
+        self, *, group_by: str, text: str, from_ns: int | None, to_ns: int | None
+    ) -> dict[str, int]:
+        analysis: dict[str, Any] = {
+            "type": "frequency",
+            "time_range": _span(from_ns, to_ns),
+            "group_by": group_by,
+        }
+        if text:
+            analysis["filter"] = text
+        body = {"analysis": analysis}
+        response = self._call("POST", "/api/v1/query/analyze", json=body)
+        return _decode(response, _Frequency).frequency
+
+    def dead_letters(self, *, limit: int) -> list[Failed]:
+        response = self._call("GET", "/api/v1/dead-letters", params={"limit": limit})
+        return _decode(response, _DeadLetters).dead_letters
+
+    def replay(self, ids: Sequence[str] | None) -> int:
+        body = {"all": True} if ids is None else {"ids": list(ids)}
+        response = self._call("POST", "/api/v1/dead-letters/replay", json=body)
+        return int(_decode(response, _Replayed).count)
+
+    def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            response = self._client.request(method, path, **more)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            reason = str(error) or type(error).__name__
+            raise ServerUnreachable(
+                f"No LogStream server answers at {self.where} ({reason}): start one "
+                "with `logstream serve`, or name another with --server."
+            ) from None
+        if response.is_success:
+            return response
+        raise _error_of(response, self.where)
+
+
+def answers(url: str, *, timeout_s: float = 2.0) -> bool:
+    """Whether a LogStream server answers there, soon."""
+    try:
+        response = httpx.get(f"{url.rstrip('/')}/api/v1/health", timeout=timeout_s)
+    except httpx.HTTPError:
+        return False
+    return response.is_success and b'"version"' in response.content
+
+
+def _search_body(search: Search) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "sort_by": search.sort_by,
+        "sort_order": "desc" if search.descending else "asc",
+        **_span(search.from_ns, search.to_ns),
+    }
+    if search.text:
+        body["filter"] = search.text
+    if search.levels:
+        body["levels"] = list(search.levels)
+    if search.sources:
+        body["source"] = list(search.sources)
+    if search.ids:
+        body["ids"] = True
+    return body
+
+
+def _span(from_ns: int | None, to_ns: int | None) -> dict[str, str]:
+    span = {"from": from_ns, "to": to_ns}
+    return {name: format_ns(ns) for name, ns in span.items() if ns is not None}
+
+
+def _next_page(response: httpx.Response) -> dict[str, str]:
+    """What the link to the next page adds to the URL; empty at the end."""
+    link = response.links.get("next")
+    return dict(httpx.URL(link["url"]).params) if link else {}
+
+
+def _decode(response: httpx.Response, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(response.content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ServerUnreachable(
+            f"{response.url} does not answer as LogStream does: {error}"
+        ) from None
+
+
+def _error_of(response: httpx.Response, where: str) -> LogStreamError:
+    """The server's problem as the error that it was."""
+    status = response.status_code
+    try:
+        problem = msgspec.json.decode(response.content, type=_Problem)
+    except msgspec.MsgspecError:
+        problem = _Problem()
+    if not problem.type.startswith("urn:logstream:"):
+        return ServerUnreachable(
+            f"What answers at {where} is no LogStream server: {status} "
+            f"{response.reason_phrase}."
+        )
+    detail = problem.detail or f"The server answered {status}."
+    if problem.offset is not None:
+        return QuerySyntaxError(detail, offset=problem.offset)
+    if status == 504:
+        return QueryTimeout(detail)
+    if status in (400, 413, 415, 422):
+        return BadRequest(detail)
+    if status == 404:
+        return NotFound(detail)
+    if status == 503 or problem.type == "urn:logstream:storage_corrupt":
+        return StorageError(detail)
+    return LogStreamError(f"{where}: {detail}")

@@ -1,0 +1,117 @@
+"""The commands' questions, answered from a data folder that this process opens."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from logstream.api.selection import Span, select
+from logstream.cli.backend import Failed, Found, Search, Totals
+from logstream.core.timestamps import format_ns
+
+if TYPE_CHECKING:
+    from logstream.config.settings import Settings
+    from logstream.plugins.manager import Plugins
+
+_PAGE_ENTRIES = 5_000
+
+
+@contextmanager
+def open_local(settings: "Settings", plugins: "Plugins") -> "Iterator[LocalBackend]":
+    """Own the data folder for the length of the block.
+
+    Raises:
+        FolderInUse: another process has it.
+        StorageError: it cannot be opened.
+    """
+    from logstream.runtime.local import open_local_engine
+
+    with open_local_engine(settings, plugins=plugins) as engine:
+        yield LocalBackend(engine, settings)
+
+
+class LocalBackend:
+    """Use from one thread."""
+
+    def __init__(self, engine: Any, settings: "Settings") -> None:
+        self.where = f"the data folder {settings.storage.path}"
+        self._engine = engine
+        self._max_values = settings.query.max_limit
+
+    def search(self, search: Search) -> Iterator[Found]:
+        selection = select(
+            self._engine,
+            Span(from_ns=search.from_ns, to_ns=search.to_ns),
+            text=search.text,
+            levels=list(search.levels),
+            sources=list(search.sources),
+        )
+        left = search.limit or None
+        cursor: str | None = None
+        while True:
+            asked = _PAGE_ENTRIES if left is None else min(left, _PAGE_ENTRIES)
+            page = self._engine.reader.entries(
+                selection,
+                limit=asked,
+                sort_by=search.sort_by,
+                descending=search.descending,
+                cursor=cursor,
+            )
+            for row in page.rows:
+                yield Found(
+                    id=str(row.id) if search.ids else None,
+                    timestamp=row.timestamp,
+                    source=row.source,
+                    level=row.level,
+                    message=row.message,
+                    fields=row.fields,
+                )
+            if left is not None:
+                left -= len(page.rows)
+            cursor = page.cursor
+            if cursor is None or left == 0:
+                return
+
+    def totals(self) -> Totals:
+        found = self._engine.reader.stats()
+        known = found.stored_bytes > 0 and found.raw_bytes > 0
+        ratio = round(found.raw_bytes / found.stored_bytes, 3) if known else 1
+        return Totals(
+            TotalEntries=found.entries,
+            OldestEntry=_text(found.oldest_ns),
+            NewestEntry=_text(found.newest_ns),
+            EntriesBySource=found.by_source,
+            EntriesByLevel=found.by_level,
+            StorageSize=found.stored_bytes,
+            CompressionRatio=ratio,
+        )
+
+    def sources(self) -> list[str]:
+        return sorted(self._engine.reader.sources())
+
+    def frequency(
+        self, *, group_by: str, text: str, from_ns: int | None, to_ns: int | None
+    ) -> dict[str, int]:
+        selection = select(self._engine, Span(from_ns=from_ns, to_ns=to_ns), text=text)
+        found = self._engine.reader.frequency(selection, group_by=group_by)
+        return dict(list(found.items())[: self._max_values])
+
+    def dead_letters(self, *, limit: int) -> list[Failed]:
+        return [
+            Failed(
+                id=str(letter.id),
+                failed_at=letter.failed_at,
+                processor=letter.processor,
+                reason=letter.reason,
+                detail=letter.detail,
+                entry=letter.entry,
+            )
+            for letter in self._engine.dead_letters.list(limit=limit)
+        ]
+
+    def replay(self, ids: Sequence[str] | None) -> int:
+        wanted = None if ids is None else [int(one) for one in ids]
+        return int(self._engine.replay_dead_letters(wanted))
+
+
+def _text(ns: int | None) -> str | None:
+    return None if ns is None else format_ns(ns)

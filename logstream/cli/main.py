@@ -1,0 +1,72 @@
+"""The command line. This module imports no more than it takes to print help."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from logstream import __version__
+from logstream.cli.commands import config, dead_letters, plugins
+from logstream.cli.commands.analyze import analyze
+from logstream.cli.commands.collect import collect
+from logstream.cli.commands.generate import generate
+from logstream.cli.commands.query import query
+from logstream.cli.commands.serve import serve
+from logstream.cli.commands.sources import sources
+from logstream.cli.commands.stats import stats
+from logstream.cli.commands.version import version
+from logstream.cli.groups import LogStreamGroup
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="logstream",
+    cls=LogStreamGroup,
+    no_args_is_help=True,
+    # A traceback is for bugs only, and then all of it, without values of variables.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 a bug, 2 usage or configuration, "
+    "3 no server, 4 storage, 130 interrupted.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"logstream {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def logstream(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print it."
+        ),
+    ] = False,
+) -> None:
+    """Logs in, answers out: collect, store and query logs."""
+
+
+_FIRST, _ASK, _MORE = "Run", "Ask", "Look after"
+
+app.command(rich_help_panel=_FIRST)(serve)
+app.command(rich_help_panel=_FIRST)(collect)
+app.command(rich_help_panel=_FIRST)(generate)
+app.command(rich_help_panel=_ASK)(query)
+app.command(rich_help_panel=_ASK)(analyze)
+app.command(rich_help_panel=_ASK)(stats)
+app.command(rich_help_panel=_ASK)(sources)
+app.add_typer(config.app, rich_help_panel=_MORE)
+app.add_typer(plugins.app, rich_help_panel=_MORE)
+app.add_typer(dead_letters.app, rich_help_panel=_MORE)
+app.command(rich_help_panel=_MORE)(version)
+
+
+def main() -> None:
+    """The console script. Ends the process with an exit code."""
+    try:
+        app(prog_name="logstream")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

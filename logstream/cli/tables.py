@@ -1,0 +1,111 @@
+"""Tables for people: drawn with rich on a terminal, plain columns in a pipe."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from logstream.cli.escape import for_cell, for_line
+from logstream.cli.output import OutputFormat, is_terminal, write, write_records
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+STYLES = {
+    "trace": "dim",
+    "debug": "dim",
+    "info": "green",
+    "warn": "yellow",
+    "error": "bold red",
+    "fatal": "bold white on red",
+}
+_BAR_CELLS = 30
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def console(*, color: bool = True) -> "Console":
+    """One for standard output. Colours only on a terminal, and not with NO_COLOR."""
+    from rich.console import Console
+
+    wanted = color and is_terminal() and not os.environ.get("NO_COLOR")
+    return Console(no_color=not wanted, highlight=False, markup=False, emoji=False)
+
+
+def cell(value: Any, style: str = "") -> "Text":
+    """Text of whatever origin, as it is: no markup, no control characters."""
+    from rich.text import Text
+
+    return Text(for_cell(str(value)), style=style)
+
+
+def write_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    numbers: Sequence[str] = (),
+    color: bool = True,
+) -> None:
+    """A table that fits the terminal; tab-separated lines in a pipe.
+
+    Args:
+        numbers: Columns that are aligned to the right.
+    """
+    if not is_terminal():
+        for row in rows:
+            write("\t".join(for_line(_plain(value)) for value in row) + "\n")
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        right = column in numbers
+        table.add_column(
+            column.replace("_", " "),
+            justify="right" if right else "left",
+            no_wrap=right,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(cell(_shown(value)) for value in row))
+    console(color=color).print(table)
+
+
+def show(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    how: OutputFormat,
+    *,
+    numbers: Sequence[str] = (),
+) -> None:
+    """The same rows for people or for programs."""
+    if how is OutputFormat.table:
+        write_table(columns, rows, numbers=numbers)
+    else:
+        write_records(columns, rows, how)
+
+
+def bar(share: float) -> str:
+    """A share of 1 as a bar of `_BAR_CELLS` cells, to an eighth of a cell."""
+    eighths = round(max(0.0, min(share, 1.0)) * _BAR_CELLS * 8)
+    if share > 0:
+        eighths = max(eighths, 1)
+    whole, rest = divmod(eighths, 8)
+    return "█" * whole + (_EIGHTHS[rest] if rest else "")
+
+
+def size(count_bytes: int) -> str:
+    """`13.2 MB`; decimal, as disks are sold and `df -H` counts."""
+    amount = float(count_bytes)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else _plain(value)
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value)
