@@ -165,9 +165,10 @@ class RemoteSink:
             return {}
         response = await self._client.get("/api/v1/positions", params={"name": names})
         self._check(response)
-        found = response.json()
-        if not isinstance(found, dict):
-            raise ServerUnreachable(f"{self.url} is no LogStream server: {found!r}")
+        try:
+            found: dict[str, Any] = dict(response.json()["positions"])
+        except (ValueError, KeyError, TypeError):
+            raise ServerUnreachable(f"{self.url} is no LogStream server.") from None
         self._known.update(found)
         return found
 

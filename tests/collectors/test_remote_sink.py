@@ -65,7 +65,7 @@ def handler(shelf: Shelf) -> type[BaseHTTPRequestHandler]:
             shelf.asks += 1
             names = parse_qs(urlsplit(self.path).query)["name"]
             found = {n: shelf.positions[n] for n in names if n in shelf.positions}
-            self._finish(shelf.ask_faults.get(shelf.asks), found)
+            self._finish(shelf.ask_faults.get(shelf.asks), {"positions": found})
 
         def _finish(self, fault: Fault | None, answer: dict[str, Any]) -> None:
             if isinstance(fault, str):
@@ -275,6 +275,17 @@ def test_positions_wait_for_the_server_and_may_be_of_any_alphabet() -> None:
     with serving(shelf) as url:
         assert asyncio.run(run(url)) == {name: {"offset": 7}}
     assert len(pauses.seconds) == 2
+
+
+def test_an_answer_that_is_not_ours_is_no_server() -> None:
+    shelf = Shelf(ask_faults={1: (200, {}, {"hello": "world"})})
+
+    async def run(url: str) -> None:
+        async with RemoteSink(url) as sink:
+            await sink.positions(["in"])
+
+    with serving(shelf) as url, pytest.raises(ServerUnreachable, match="no LogStream"):
+        asyncio.run(run(url))
 
 
 def test_the_ids_of_entries_stay_at_home() -> None:
