@@ -61,7 +61,10 @@ def violations(processor: Processor, batch: Sequence[Entry]) -> list[str]:
         Exception: whatever `process` raises. That breaks no contract: in the pipeline
             it sends the entries to the dead letters.
     """
-    if list(processor.process(())):
+    empty = processor.process(())
+    if problems := [*_shape_problems(empty)]:
+        return problems
+    if empty:
         return ["an empty batch comes back with entries"]
     before = [_encoded(entry) for entry in batch]
     result = processor.process(tuple(batch))

@@ -90,7 +90,7 @@ def _children(shape: Any) -> Iterator[shapes.Type]:
         yield shape.item_type
 
 
-def describe_options(options: type[Options]) -> tuple[OptionDoc, ...]:
+def describe_options(options: type[msgspec.Struct]) -> tuple[OptionDoc, ...]:
     """Every key of an options struct, in the order of declaration.
 
     Works for any msgspec struct. A key's help is the docstring below the field; it is

@@ -40,7 +40,7 @@ def may_explode(pattern: str) -> bool:
         pattern: Compiles.
     """
     for body in _unbounded(parser.parse(pattern)):
-        inner = [_characters(repeated) for repeated in _unbounded(body)]
+        inner = [_characters(repeated) for repeated in _unbounded(body, giving=True)]
         if not inner:
             continue
         taken = set().union(*inner)
@@ -49,13 +49,20 @@ def may_explode(pattern: str) -> bool:
     return False
 
 
-def _unbounded(items: Iterable[Any]) -> Iterator[Any]:
-    """Bodies of all repeats that backtrack and have no upper bound, at any depth."""
+def _unbounded(items: Iterable[Any], *, giving: bool = False) -> Iterator[Any]:
+    """Bodies of all repeats that backtrack and have no upper bound, at any depth.
+
+    Args:
+        items: A parsed pattern, or a body in it.
+        giving: Only those that can give something back to what stands around `items`,
+            which an atomic group and a possessive repeat do not let happen.
+    """
     for code, argument in items:
         if code in _BACKTRACKING and argument[1] >= MANY:
             yield argument[2]
-        for body in _bodies(code, argument):
-            yield from _unbounded(body)
+        if not giving or code not in (op.ATOMIC_GROUP, op.POSSESSIVE_REPEAT):
+            for body in _bodies(code, argument):
+                yield from _unbounded(body, giving=giving)
 
 
 def _bodies(code: Any, argument: Any) -> list[Any]:
