@@ -1,1 +1,56 @@
-"""The query language: text to a syntax tree, and from there to SQL or to Python."""
+"""The query language: text to a syntax tree, and from there to SQL or to Python.
+
+Imports no engine: the SQL is text and parameters, for DuckDB.
+"""
+
+from logstream.query.filter import (
+    Filter,
+    compile_expr,
+    compile_filter,
+    level_in,
+    source_is,
+)
+from logstream.query.glob import Glob, Wild, glob_of
+from logstream.query.nodes import (
+    All,
+    And,
+    Bound,
+    Compare,
+    Exists,
+    Expr,
+    Match,
+    Not,
+    Or,
+    Range,
+    Says,
+    all_of,
+    any_of,
+)
+from logstream.query.parser import parse
+from logstream.query.sql import Layout
+
+__all__ = [
+    "All",
+    "And",
+    "Bound",
+    "Compare",
+    "Exists",
+    "Expr",
+    "Filter",
+    "Glob",
+    "Layout",
+    "Match",
+    "Not",
+    "Or",
+    "Range",
+    "Says",
+    "Wild",
+    "all_of",
+    "any_of",
+    "compile_expr",
+    "compile_filter",
+    "glob_of",
+    "level_in",
+    "parse",
+    "source_is",
+]

@@ -1,0 +1,105 @@
+"""A filter: a query in the two forms that the rest of LogStream runs.
+
+Example:
+    >>> query = compile_filter("level:error timeout")
+    >>> query.sql.text
+    "(level = ?) AND ((contains(lower(message), ?)) AND (regexp_matches(…, ?)))"
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from logstream.core.entry import Entry
+from logstream.core.errors import BadRequest
+from logstream.core.sql import Sql
+from logstream.query.glob import glob_of
+from logstream.query.matching import Matcher, matcher_of
+from logstream.query.nodes import And, Expr, Match, Not, Or, any_of, fold_tree
+from logstream.query.parser import MAX_DEPTH, MAX_TERMS, parse
+from logstream.query.sql import Layout, sql_of
+
+
+class Filter:
+    """A compiled query: a `plugins.contracts.Predicate`. Immutable, thread-safe."""
+
+    def __init__(self, expr: Expr, *, sql: Sql, matcher: Matcher) -> None:
+        self._expr = expr
+        self._sql = sql
+        self._matcher = matcher
+
+    @property
+    def expr(self) -> Expr:
+        return self._expr
+
+    @cached_property
+    def text(self) -> str:
+        """The query in canonical form: equal queries read the same."""
+        return str(self._expr)
+
+    @property
+    def sql(self) -> Sql:
+        """TRUE or FALSE for any entry, never NULL: `NOT` of it is the other half."""
+        return self._sql
+
+    def sql_for(self, layout: Layout) -> Sql:
+        """The same, faster, for entries of which something is known."""
+        return sql_of(self._expr, layout)
+
+    def matches(self, entry: Entry) -> bool:
+        return self._matcher(entry)
+
+    def __repr__(self) -> str:
+        return f"Filter({self.text!r})"
+
+
+def compile_filter(text: str) -> Filter:
+    """Compile query text; the empty one matches every entry.
+
+    Raises:
+        QuerySyntaxError: it is no query, or over a limit; has the offset.
+    """
+    return compile_expr(parse(text))
+
+
+def compile_expr(expr: Expr) -> Filter:
+    """Compile a tree that a program made.
+
+    Raises:
+        BadRequest: over a limit of the language, or a value that is not of the kind
+            that its name has, such as `timestamp:soon`.
+    """
+    terms, depth = fold_tree(expr, _size)
+    if terms > MAX_TERMS or depth > MAX_DEPTH:
+        raise BadRequest(
+            f"A query has at most {MAX_TERMS} terms, {MAX_DEPTH} levels deep; "
+            f"this one has {terms} terms and {depth} levels."
+        )
+    return Filter(expr, sql=sql_of(expr), matcher=matcher_of(expr))
+
+
+def source_is(source: str) -> Expr:
+    """Entries of one source."""
+    return Match("source", glob_of(source))
+
+
+def level_in(levels: Iterable[str]) -> Expr:
+    """Entries of any of these levels, by any of their names. Of none: no entry."""
+    return any_of(*(Match("level", glob_of(level)) for level in levels))
+
+
+def _size(node: Expr, inner: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Terms, and levels of parentheses and NOT in canonical text."""
+    if not inner:
+        return 1, 0
+    depths = [depth for _, depth in inner]
+    match node:
+        case And(terms):
+            depth = max(
+                depth + isinstance(term, Or)
+                for term, depth in zip(terms, depths, strict=True)
+            )
+        case Not(term):
+            depth = depths[0] + 1 + isinstance(term, And | Or)
+        case _:
+            depth = max(depths)
+    return sum(count for count, _ in inner), depth

@@ -1,0 +1,179 @@
+r"""Text to tokens.
+
+What a character means depends on where it stands, in one of three modes:
+
+- text: a term may begin. `( ) " :` and blanks end a word; `-` before a word negates.
+- value: right after `field:` or a comparison. `:` and `-` are ordinary, so that
+  `url:http://a:80/` and `t:-5` need no quotes; `> >= < <= =` compare, and `[` or `{`
+  opens a range.
+- range: inside the brackets. `]` and `}` end a word.
+
+A backslash takes the meaning from the punctuation after it, in and out of quotes;
+`\n`, `\t` and `\r` are the usual three. `|` anywhere and `~` right after `field:` are
+kept for later and have to be quoted, so that no query changes its meaning some day.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from logstream.core.errors import QuerySyntaxError
+from logstream.query.glob import Part, Wild, glob_of
+from logstream.query.quoting import ESCAPES
+from logstream.query.tokens import Kind, Token
+
+_KEYWORDS = {"AND": Kind.AND, "OR": Kind.OR, "NOT": Kind.NOT}
+_SINGLE = {"(": Kind.LEFT, ")": Kind.RIGHT, ":": Kind.COLON}
+_STOPS_TEXT: Final = '()":|'
+_STOPS_VALUE: Final = '()"|'
+_STOPS_RANGE: Final = ']}"|'
+
+
+def syntax_error(message: str, offset: int) -> QuerySyntaxError:
+    return QuerySyntaxError(f"{message} (character {offset + 1})", offset=offset)
+
+
+def tokenize(text: str) -> list[Token]:
+    """All tokens of the text; the last one is END.
+
+    Raises:
+        QuerySyntaxError: an open quote, an unknown escape, a reserved character.
+    """
+    return _Lexer(text).run()
+
+
+class _Lexer:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+        self._tokens: list[Token] = []
+        self._in_range = False
+
+    def run(self) -> list[Token]:
+        while True:
+            gap = self._skip_blanks()
+            if self._at == len(self._text):
+                self._add(Kind.END, self._at)
+                return self._tokens
+            self._next(gap=gap)
+
+    def _next(self, *, gap: bool) -> None:
+        last = self._tokens[-1].kind if self._tokens else Kind.END
+        character = self._text[self._at]
+        if character == '"':
+            self._quoted()
+        elif character == "|":
+            self._fail("'|' is reserved: put it in quotes")
+        elif self._in_range:
+            self._range(character)
+        elif last is Kind.COMPARE:
+            self._value(character)
+        elif last is Kind.COLON and not gap:
+            self._after_colon(character)
+        else:
+            self._term(character)
+
+    def _term(self, character: str) -> None:
+        if character in _SINGLE:
+            self._add(_SINGLE[character], self._at + 1)
+        elif character == "-" and self._negates():
+            self._add(Kind.MINUS, self._at + 1)
+        else:
+            self._word(_STOPS_TEXT, keywords=_KEYWORDS)
+
+    def _negates(self) -> bool:
+        after = self._text[self._at + 1 : self._at + 2]
+        return bool(after) and not after.isspace() and after != ")"
+
+    def _after_colon(self, character: str) -> None:
+        if character in "<>=":
+            wide = character != "=" and self._text.startswith("=", self._at + 1)
+            self._add(Kind.COMPARE, self._at + (2 if wide else 1))
+        elif character in "[{":
+            self._in_range = True
+            self._add(Kind.OPEN, self._at + 1)
+        elif character == "~":
+            self._fail("'~' is reserved here: put the value in quotes")
+        else:
+            self._value(character)
+
+    def _value(self, character: str) -> None:
+        if character in "()":
+            self._term(character)
+        else:
+            self._word(_STOPS_VALUE, keywords={})
+
+    def _range(self, character: str) -> None:
+        if character in "]}":
+            self._in_range = False
+            self._add(Kind.CLOSE, self._at + 1)
+        else:
+            self._word(_STOPS_RANGE, keywords={"TO": Kind.TO})
+
+    def _word(self, stops: str, *, keywords: dict[str, Kind]) -> None:
+        start = self._at
+        parts: list[Part] = []
+        while self._at < len(self._text):
+            character = self._text[self._at]
+            if character.isspace() or character in stops:
+                break
+            if character == "\\":
+                parts.append(self._escape())
+                continue
+            parts.append(Wild(character) if character in "*?" else character)
+            self._at += 1
+        names_a_field = self._text.startswith(":", self._at)
+        kind = keywords.get(self._text[start : self._at])
+        end, self._at = self._at, start
+        if kind is not None and not names_a_field:
+            self._add(kind, end)
+        else:
+            self._add(Kind.WORD, end, parts=parts)
+
+    def _quoted(self) -> None:
+        start = self._at
+        pieces: list[str] = []
+        self._at += 1
+        while self._at < len(self._text):
+            character = self._text[self._at]
+            if character == '"':
+                end, self._at = self._at + 1, start
+                self._add(Kind.WORD, end, parts=pieces)
+                return
+            if character == "\\":
+                pieces.append(self._escape())
+            else:
+                pieces.append(character)
+                self._at += 1
+        self._at = start
+        self._fail("expected a closing '\"' for this one")
+
+    def _escape(self) -> str:
+        after = self._text[self._at + 1 : self._at + 2]
+        if not after:
+            self._fail("expected a character after '\\'")
+        if after.isascii() and after.isalnum() and after not in ESCAPES:
+            self._fail(f"'\\{after}' means nothing: write '\\\\' for a backslash")
+        self._at += 2
+        return ESCAPES.get(after, after)
+
+    def _skip_blanks(self) -> bool:
+        start = self._at
+        while self._at < len(self._text) and self._text[self._at].isspace():
+            self._at += 1
+        return self._at > start
+
+    def _add(self, kind: Kind, end: int, *, parts: Sequence[Part] = ()) -> None:
+        self._tokens.append(
+            Token(
+                kind,
+                self._at,
+                end,
+                text=self._text[self._at : end],
+                glob=glob_of(*parts),
+                plain="".join(p.value if isinstance(p, Wild) else p for p in parts),
+            )
+        )
+        self._at = end
+
+    def _fail(self, message: str) -> NoReturn:
+        raise syntax_error(message, self._at)

@@ -1,0 +1,213 @@
+"""The syntax tree: frozen nodes that print as canonical query text.
+
+`parse(str(node)) == node` for every node that can be made; what could not be read
+back is refused when it is made. Walk a tree with `fold_tree`, never by recursion: a
+tree may be as deep as its text allows.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar, cast, get_args
+
+import msgspec
+
+from logstream.core.errors import BadRequest
+from logstream.query.glob import Glob
+from logstream.query.quoting import check_text, word
+
+Operator = Literal["=", ">", ">=", "<", "<="]
+OPERATORS: tuple[Operator, ...] = get_args(Operator)
+
+T = TypeVar("T")
+
+
+class _Node(msgspec.Struct, frozen=True):
+    def __str__(self) -> str:
+        """Canonical text: the parser makes an equal tree of it."""
+        return fold_tree(cast("Expr", self), _text_of)
+
+
+class All(_Node, frozen=True):
+    """`*`: every entry."""
+
+
+class Says(_Node, frozen=True):
+    """`word`, `"a phrase"`, `wor*`: in the message, without regard to case."""
+
+    glob: Glob
+
+    def __post_init__(self) -> None:
+        if not self.glob.parts or self.glob.is_any:
+            raise BadRequest("A word to look for needs at least one character.")
+
+
+class Match(_Node, frozen=True):
+    """`field:value`, with or without wildcards."""
+
+    field: str
+    glob: Glob
+
+    def __post_init__(self) -> None:
+        check_text(self.field)
+        if self.glob.is_any:
+            raise BadRequest("Use Exists for a value that may be anything.")
+
+
+class Compare(_Node, frozen=True):
+    """`field:>=value`. Wildcards in the value stand for themselves."""
+
+    field: str
+    operator: Operator
+    value: str
+
+    def __post_init__(self) -> None:
+        check_text(self.field)
+        check_text(self.value)
+        if self.operator not in OPERATORS:
+            raise BadRequest(f"There is no operator {self.operator!r}.")
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """One end of a range."""
+
+    value: str
+    inclusive: bool = True
+
+    def __post_init__(self) -> None:
+        check_text(self.value)
+
+
+class Range(_Node, frozen=True):
+    """`field:[low TO high]`; None is an open end."""
+
+    field: str
+    low: Bound | None
+    high: Bound | None
+
+    def __post_init__(self) -> None:
+        check_text(self.field)
+        if self.low is None and self.high is None:
+            raise BadRequest("A range needs at least one end: use Exists.")
+
+
+class Exists(_Node, frozen=True):
+    """`field:*`: it is there and is not null."""
+
+    field: str
+
+    def __post_init__(self) -> None:
+        check_text(self.field)
+
+
+class Not(_Node, frozen=True):
+    inner: "Expr"
+
+
+class And(_Node, frozen=True):
+    """Flat, of two or more: make one with `all_of`."""
+
+    terms: tuple["Expr", ...]
+
+    def __post_init__(self) -> None:
+        if len(self.terms) < 2 or any(isinstance(term, And) for term in self.terms):
+            raise BadRequest("An And is flat and has two or more terms: use all_of().")
+
+
+class Or(_Node, frozen=True):
+    """Flat, of two or more: make one with `any_of`."""
+
+    terms: tuple["Expr", ...]
+
+    def __post_init__(self) -> None:
+        if len(self.terms) < 2 or any(isinstance(term, Or) for term in self.terms):
+            raise BadRequest("An Or is flat and has two or more terms: use any_of().")
+
+
+Leaf = All | Says | Match | Compare | Range | Exists
+Expr = Leaf | Not | And | Or
+
+
+def all_of(*terms: Expr) -> Expr:
+    """Every term holds. Of none: All; of one: that one."""
+    flat: list[Expr] = []
+    for term in terms:
+        flat.extend(term.terms if isinstance(term, And) else (term,))
+    if len(flat) < 2:
+        return flat[0] if flat else All()
+    return And(tuple(flat))
+
+
+def any_of(*terms: Expr) -> Expr:
+    """At least one term holds. Of none: nothing does; of one: that one."""
+    flat: list[Expr] = []
+    for term in terms:
+        flat.extend(term.terms if isinstance(term, Or) else (term,))
+    if len(flat) < 2:
+        return flat[0] if flat else Not(All())
+    return Or(tuple(flat))
+
+
+def children_of(expr: Expr) -> tuple[Expr, ...]:
+    match expr:
+        case And(terms) | Or(terms):
+            return terms
+        case Not(inner):
+            return (inner,)
+        case _:
+            return ()
+
+
+def fold_tree(expr: Expr, visit: Callable[[Expr, Sequence[T]], T]) -> T:
+    """Visit each node after its children, with what the visits of those returned."""
+    done: list[T] = []
+    todo: list[tuple[Expr, bool]] = [(expr, False)]
+    while todo:
+        node, entered = todo.pop()
+        children = children_of(node)
+        if children and not entered:
+            todo.append((node, True))
+            todo.extend((child, False) for child in reversed(children))
+            continue
+        first = len(done) - len(children)
+        result = visit(node, done[first:])
+        del done[first:]
+        done.append(result)
+    return done[0]
+
+
+def _text_of(node: Expr, inner: Sequence[str]) -> str:
+    match node:
+        case And(terms):
+            return " AND ".join(map(_in_and, terms, inner))
+        case Or():
+            return " OR ".join(inner)
+        case Not(term):
+            grouped = isinstance(term, And | Or)
+            return f"NOT ({inner[0]})" if grouped else f"NOT {inner[0]}"
+        case _:
+            return _text_of_leaf(node)
+
+
+def _in_and(term: Expr, text: str) -> str:
+    return f"({text})" if isinstance(term, Or) else text
+
+
+def _text_of_leaf(leaf: Leaf) -> str:
+    match leaf:
+        case All():
+            return "*"
+        case Says(glob):
+            return str(glob)
+        case Match(field, glob):
+            return f"{word(field)}:{glob}"
+        case Compare(field, operator, value):
+            return f"{word(field)}:{operator}{word(value)}"
+        case Range(field, low, high):
+            opening = "{" if low and not low.inclusive else "["
+            closing = "}" if high and not high.inclusive else "]"
+            return f"{word(field)}:{opening}{_end(low)} TO {_end(high)}{closing}"
+        case Exists(field):
+            return f"{word(field)}:*"
+
+
+def _end(bound: Bound | None) -> str:
+    return "*" if bound is None else word(bound.value)
