@@ -1,3 +1,3 @@
 """LogStream: logs in, answers out. One command, one process, one folder."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
