@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from logstream.api.selection import Span, select
+from logstream.api.selection import Span, select, sort_field
 from logstream.cli.backend import Failed, Found, Search, Totals
 from logstream.core.timestamps import format_ns
 
@@ -45,6 +45,7 @@ class LocalBackend:
             levels=list(search.levels),
             sources=list(search.sources),
         )
+        sort_by = sort_field(search.sort_by)
         left = search.limit or None
         cursor: str | None = None
         while True:
@@ -52,7 +53,7 @@ class LocalBackend:
             page = self._engine.reader.entries(
                 selection,
                 limit=asked,
-                sort_by=search.sort_by,
+                sort_by=sort_by,
                 descending=search.descending,
                 cursor=cursor,
             )
@@ -92,7 +93,7 @@ class LocalBackend:
         self, *, group_by: str, text: str, from_ns: int | None, to_ns: int | None
     ) -> dict[str, int]:
         selection = select(self._engine, Span(from_ns=from_ns, to_ns=to_ns), text=text)
-        found = self._engine.reader.frequency(selection, group_by=group_by)
+        found = self._engine.reader.frequency(selection, group_by=sort_field(group_by))
         return dict(list(found.items())[: self._max_values])
 
     def dead_letters(self, *, limit: int) -> list[Failed]:

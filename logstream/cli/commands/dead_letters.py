@@ -16,7 +16,9 @@ app = typer.Typer(
 
 @app.command("list")
 def list_(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 100,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most so many.")
+    ] = 100,
     output: Output = OutputFormat.table,
     server: Server = None,
     data: Data = None,
