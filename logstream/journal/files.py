@@ -4,6 +4,7 @@ A file has a number, given once and never again, also after a crash: entries' id
 made of it. A *staged* group of files becomes visible as a whole, by one rename.
 """
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -69,6 +70,9 @@ class SegmentFile:
     def delete(self) -> None:
         if self._durable:
             self.path.unlink(missing_ok=True)
+            if self.path.parent.name.startswith("batch-"):
+                with contextlib.suppress(OSError):  # not the last of its batch
+                    self.path.parent.rmdir()
         elif self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -147,8 +151,11 @@ class DiskFiles:
         with self._lock:
             number = self._next
             if number >= self._reserved:
-                self._reserved = number + _RESERVED_AT_ONCE
-                write_durably(self._reserve_path, str(self._reserved).encode())
+                # Counted only once it is written: a number that a crash forgets would
+                # be given again, and partitions take it for one they have applied.
+                reserved = number + _RESERVED_AT_ONCE
+                write_durably(self._reserve_path, str(reserved).encode())
+                self._reserved = reserved
             self._next = number + 1
             return number
 

@@ -25,8 +25,9 @@ MAX_HEADER_BYTES = 1_048_576
 class Header(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     lines: int
-    positions: dict[str, Any] = {}
-    """Of collectors' inputs, stored with the entries: see `plugins.contracts.Sink`."""
+    positions: dict[str, tuple[int, Any]] = {}
+    """Of collectors' inputs, stored with the entries: see `plugins.contracts.Sink`.
+    Stamped: see `journal.positions`."""
 
 
 class _Line(msgspec.Struct):

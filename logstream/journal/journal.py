@@ -15,7 +15,7 @@ import msgspec
 
 from logstream.core.errors import DiskFull, StorageError
 from logstream.journal.files import SegmentFiles
-from logstream.journal.positions import Positions
+from logstream.journal.positions import Positions, Stamped
 from logstream.journal.segment import MAX_LINES, Segment
 from logstream.journal.staging import Staging
 from logstream.telemetry.metrics import FSYNC_SECONDS, GROUP_REQUESTS, JOURNAL_SEGMENTS
@@ -91,7 +91,10 @@ class Journal:
     def stage(self) -> Staging:
         """Segments of a large batch, which count all at once or not at all."""
         return Staging(
-            self._files, segment_bytes=self.segment_bytes, on_commit=self._take_staged
+            self._files,
+            segment_bytes=self.segment_bytes,
+            stamp=self.positions.stamp,
+            on_commit=self._take_staged,
         )
 
     def adopt(self, segment: Segment) -> None:
@@ -179,15 +182,16 @@ class Journal:
         positions: dict[str, Any] = {}
         for ticket in group:
             positions.update(ticket.positions)
+        stamped = self.positions.stamp(positions) if positions else {}
         error: StorageError | None = None
         try:
             segment = self._segment_for(lines)
         except OSError as failure:
             error = _storage_error(failure)
         else:
-            error = self._write_frame(segment, payload, lines, positions)
+            error = self._write_frame(segment, payload, lines, stamped)
         if error is None:
-            self.positions.note(positions)
+            self.positions.note(stamped)
             GROUP_REQUESTS.observe(len(group))
         self._on_group(group, error)
         active = self._active
@@ -211,7 +215,7 @@ class Journal:
         segment: Segment,
         payload: list[bytes],
         lines: int,
-        positions: dict[str, Any],
+        positions: dict[str, Stamped],
     ) -> StorageError | None:
         try:
             segment.write_frame(payload, lines=lines, positions=positions)

@@ -2,7 +2,11 @@
 
 A position is durable with the frame that carries it. Before a segment is deleted its
 positions are written to one small file. After a crash the file is read first, then the
-frames that are still there, in order, so the newest wins.
+frames that are still there.
+
+Segments are retired in any order, and a staged batch has a number lower than that of
+segments acked before it. So each position is stamped with a count that only grows, and
+the highest stamp wins, wherever it is found.
 """
 
 import threading
@@ -15,9 +19,12 @@ import msgspec
 from logstream.core.errors import StorageError
 from logstream.journal.files import write_durably
 
+Stamped = tuple[int, Any]
+"""A stamp and a position; the position None says that the name was removed."""
+
 
 class Positions:
-    """Thread-safe. A value of None removes its name.
+    """Thread-safe.
 
     Args:
         path: None keeps them in memory only.
@@ -26,15 +33,24 @@ class Positions:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._current: dict[str, Any] = self._read()
+        self._current: dict[str, Stamped] = self._read()
         self._saved = dict(self._current)
+        self._last = max((stamp for stamp, _ in self._saved.values()), default=0)
 
-    def note(self, positions: Mapping[str, Any]) -> None:
+    def stamp(self, positions: Mapping[str, Any]) -> dict[str, Stamped]:
+        """The form in which a frame carries them; newer than all stamped before."""
+        with self._lock:
+            self._last += 1
+            return {name: (self._last, value) for name, value in positions.items()}
+
+    def note(self, positions: Mapping[str, Stamped]) -> None:
         """These became durable, in a frame."""
         with self._lock:
             _merge(self._current, positions)
+            stamps = [stamp for stamp, _ in positions.values()]
+            self._last = max(self._last, *stamps, 0)
 
-    def save(self, positions: Mapping[str, Any]) -> None:
+    def save(self, positions: Mapping[str, Stamped]) -> None:
         """The frames with these are about to be deleted. Raises OSError."""
         if not positions:
             return
@@ -45,15 +61,17 @@ class Positions:
 
     def get(self, names: Iterable[str]) -> dict[str, Any]:
         with self._lock:
-            return {
-                name: self._current[name] for name in names if name in self._current
+            found = {
+                name: self._current[name][1]
+                for name in self._current.keys() & set(names)
             }
+        return {name: value for name, value in found.items() if value is not None}
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> dict[str, Stamped]:
         if self._path is None or not self._path.exists():
             return {}
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Any])
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Stamped])
         except msgspec.MsgspecError as error:
             raise StorageError(
                 f"{self._path} is damaged ({error}). Remove it, and collectors read "
@@ -61,9 +79,7 @@ class Positions:
             ) from None
 
 
-def _merge(into: dict[str, Any], positions: Mapping[str, Any]) -> None:
-    for name, value in positions.items():
-        if value is None:
-            into.pop(name, None)
-        else:
-            into[name] = value
+def _merge(into: dict[str, Stamped], positions: Mapping[str, Stamped]) -> None:
+    for name, stamped in positions.items():
+        if name not in into or stamped[0] > into[name][0]:
+            into[name] = stamped

@@ -14,6 +14,7 @@ import msgspec
 
 from logstream.journal.files import write_durably
 from logstream.journal.frame import Frame, find_next, scan
+from logstream.journal.positions import Stamped
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +24,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     size: int
     entries: int
-    positions: dict[str, object]
+    positions: dict[str, Stamped]
     torn_bytes: int
     """Cut off its end, or taken out of its middle."""
 
@@ -78,7 +79,7 @@ def _take_out_damage(
 def _recovered(
     number: int, path: Path, frames: list[Frame], size: int, torn: int
 ) -> Recovered:
-    positions: dict[str, object] = {}
+    positions: dict[str, Stamped] = {}
     for frame in frames:
         positions.update(frame.header.positions)
     return Recovered(

@@ -1,10 +1,10 @@
 """A segment: a file of frames, and what is known of it without reading it."""
 
 import time
-from typing import Any
 
 from logstream.journal.files import SegmentFile
 from logstream.journal.frame import encode_header
+from logstream.journal.positions import Stamped
 
 MAX_LINES = 1 << 20
 """Frame headers are lines too. See `core.entry.ID_LINE_BITS`."""
@@ -17,7 +17,7 @@ class Segment:
         self.file = file
         self.lines = 0
         self.entries = 0
-        self.positions: dict[str, Any] = {}
+        self.positions: dict[str, Stamped] = {}
         self.opened_at = time.monotonic()
         self.replayed = replayed
         """It was found at start, so some partitions may have applied it already."""
@@ -34,7 +34,7 @@ class Segment:
         return self.lines + lines + 1 <= MAX_LINES
 
     def write_frame(
-        self, payload: list[bytes], *, lines: int, positions: dict[str, Any]
+        self, payload: list[bytes], *, lines: int, positions: dict[str, Stamped]
     ) -> None:
         """Append one frame; not durable before `sync`.
 

@@ -5,11 +5,12 @@ neither holds up others' acks nor has to be held in memory. They are synced as t
 fill; `commit` makes them count with one rename.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from logstream.core.errors import DiskFull, StorageError
 from logstream.journal.files import SegmentFiles
+from logstream.journal.positions import Stamped
 from logstream.journal.segment import Segment
 
 
@@ -21,10 +22,12 @@ class Staging:
         files: SegmentFiles,
         *,
         segment_bytes: int,
+        stamp: Callable[[Mapping[str, Any]], dict[str, Stamped]],
         on_commit: Callable[[Sequence[Segment]], None],
     ) -> None:
         self._staged = files.stage()
         self._segment_bytes = segment_bytes
+        self._stamp = stamp
         self._on_commit = on_commit
         self._segments: list[Segment] = []
         self.bytes = 0
@@ -40,7 +43,8 @@ class Staging:
         """
         try:
             segment = self._segment_for(lines)
-            segment.write_frame([payload], lines=lines, positions=positions or {})
+            stamped = self._stamp(positions) if positions else {}
+            segment.write_frame([payload], lines=lines, positions=stamped)
             segment.sync()
         except OSError as failure:
             full = failure.errno in {28, 122}
