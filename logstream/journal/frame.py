@@ -19,7 +19,9 @@ import msgspec
 
 _PREFIX = b'{"_frame":{"crc":"'
 _CRC_END = len(_PREFIX) + 8
-MAX_HEADER_BYTES = 1_048_576
+_USUAL_HEADER_BYTES = 4096
+MAX_HEADER_BYTES = 16 * 1_048_576
+"""One frame may carry the positions of thousands of files, for many requests."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +77,11 @@ def scan(data: memoryview) -> Iterator[Frame]:
 
 def frame_at(data: memoryview, at: int) -> Frame | None:
     """The frame that begins at byte `at`; None when none does, or not a whole one."""
-    head = bytes(data[at : at + MAX_HEADER_BYTES])
+    head = bytes(data[at : at + _USUAL_HEADER_BYTES])
     newline = head.find(b"\n")
+    if newline < 0 and head.startswith(_PREFIX):
+        head = bytes(data[at : at + MAX_HEADER_BYTES])
+        newline = head.find(b"\n")
     if newline < _CRC_END or not head.startswith(_PREFIX):
         return None
     try:
