@@ -125,6 +125,8 @@ class Worker:
             loaded = self._load(segment, output, kept, dead)
         finally:
             output.delete()
+        for letter in dead:
+            DEAD.labels(letter.reason).inc()
         return _outcome(segment, loaded, dead=len(dead))
 
     def _chunks(self, lines: list[bytes]) -> Iterator[ChunkResult]:
@@ -161,15 +163,13 @@ class Worker:
         self, segment: Segment, output: SegmentFile, kept: int, dead: list[Dead]
     ) -> Loaded:
         """Dead letters first: a batch worked on again replaces them."""
-        batch = _batch_of(segment, output, kept)
+        self._keep_dead(segment, dead)
         try:
-            if kept:
-                self._loader.probe(batch)
+            return self._loader.load(_batch_of(segment, output, kept))
         except UnloadableBatch:
             kept = self._drop_unloadable(segment, output, dead)
-            batch = _batch_of(segment, output, kept)
         self._keep_dead(segment, dead)
-        return self._loader.load(batch)
+        return self._loader.load(_batch_of(segment, output, kept))
 
     def _drop_unloadable(
         self, segment: Segment, output: SegmentFile, dead: list[Dead]
@@ -222,8 +222,6 @@ class Worker:
                 for letter in dead
             ],
         )
-        for letter in dead:
-            DEAD.labels(letter.reason).inc()
 
 
 def _batch_of(segment: Segment, file: SegmentFile, entries: int) -> Batch:

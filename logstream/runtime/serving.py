@@ -33,7 +33,9 @@ def serve(
     Raises:
         ConfigError, PluginError, FolderInUse, StorageError: it could not start.
     """
-    set_up_own_log(settings.log, stream=sys.stderr)
+    set_up_own_log(
+        level=settings.log.level, form=settings.log.format, stream=sys.stderr
+    )
     BUILD.labels(__version__).set(1)
     collectors = build_collectors(settings.collectors, plugins=plugins)
     with ExitStack() as stack:

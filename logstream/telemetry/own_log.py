@@ -5,8 +5,6 @@ import logging
 from datetime import UTC, datetime
 from typing import TextIO
 
-from logstream.config.settings import LogConfig
-
 _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -49,15 +47,20 @@ class _Text(logging.Formatter):
         return text
 
 
-def set_up_own_log(config: LogConfig, *, stream: TextIO) -> None:
-    """Send the loggers of `logstream` to a stream, from now on."""
+def set_up_own_log(*, level: str, form: str, stream: TextIO) -> None:
+    """Send the loggers of `logstream` to a stream, from now on.
+
+    Args:
+        level: The least severe that is written.
+        form: `text`, `json`, or `auto`: text to a terminal, JSON otherwise.
+    """
     terminal = stream.isatty()
-    as_json = config.format == "json" or (config.format == "auto" and not terminal)
+    as_json = form == "json" or (form == "auto" and not terminal)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Json() if as_json else _Text(colour=terminal))
     logger = logging.getLogger("logstream")
     logger.handlers = [handler]
-    logger.setLevel(_LEVELS[config.level])
+    logger.setLevel(_LEVELS[level])
     logger.propagate = False
 
 
