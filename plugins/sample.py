@@ -94,13 +94,10 @@ class Sampler:
         return int.from_bytes(digest, "big")
 
     def _value(self, fields: Mapping[str, Any]) -> Any:
-        found: Any = fields.get(self._name)
-        if found is not None:
-            return found
-        found = fields
+        found: Any = fields
         for part in self._path:
             found = found.get(part) if isinstance(found, dict) else None
-        return found
+        return fields.get(self._name) if found is None else found
 
     def _mark(self, entry: Entry, share: float) -> Entry:
         if not self._field:

@@ -2,7 +2,8 @@
 
 `source`, `level` and `message` name the entry's own parts; any other name is a field,
 and `fields.level` is the field that is called `level`. Dots reach into nested objects;
-a field whose own name has the dots in it comes first.
+where there is no such object, a field whose own name has the dots in it is meant, as in
+the query language.
 """
 
 from typing import Any
@@ -33,15 +34,8 @@ class FieldPath:
 
     def read(self, fields: dict[str, Any]) -> Any:
         """The value, or `MISSING`."""
-        found = fields.get(self.name, MISSING)
-        if found is not MISSING or len(self._parts) == 1:
-            return found
-        inner: Any = fields
-        for part in self._parts:
-            if not isinstance(inner, dict) or part not in inner:
-                return MISSING
-            inner = inner[part]
-        return inner
+        found = self._nested(fields) if len(self._parts) > 1 else MISSING
+        return fields.get(self.name, MISSING) if found is MISSING else found
 
     def put(self, fields: dict[str, Any], value: Any) -> bool:
         """Set it, making objects on the way.
@@ -54,7 +48,7 @@ class FieldPath:
         Returns:
             False, and nothing is changed, when something on the way is no object.
         """
-        if len(self._parts) == 1 or self.name in fields:
+        if len(self._parts) == 1 or self._is_flat(fields):
             fields[self.name] = value
             return True
         if not self._passable(fields):
@@ -68,15 +62,25 @@ class FieldPath:
 
     def remove(self, fields: dict[str, Any]) -> None:
         """Take it out of `fields`, which is changed as by `put`. Missing is fine."""
-        if fields.pop(self.name, MISSING) is not MISSING or len(self._parts) == 1:
-            return
-        if self.read(fields) is MISSING:
+        if len(self._parts) == 1 or self._nested(fields) is MISSING:
+            fields.pop(self.name, None)
             return
         inner = fields
         for part in self._parts[:-1]:
             inner[part] = dict(inner[part])
             inner = inner[part]
         del inner[self._last]
+
+    def _nested(self, fields: dict[str, Any]) -> Any:
+        inner: Any = fields
+        for part in self._parts:
+            if not isinstance(inner, dict) or part not in inner:
+                return MISSING
+            inner = inner[part]
+        return inner
+
+    def _is_flat(self, fields: dict[str, Any]) -> bool:
+        return self.name in fields and self._nested(fields) is MISSING
 
     def _passable(self, fields: dict[str, Any]) -> bool:
         inner: Any = fields
