@@ -195,10 +195,10 @@ def test_options_that_cannot_work_are_refused() -> None:
     expect_refusal("no regular expression", format="regex", pattern="(?P<a>")
     expect_refusal("no named group", format="regex", pattern=r"(\d+)")
     expect_refusal(
-        "no group 'stauts': did you mean 'status'?",
+        "no group 'stats': did you mean 'status'?",
         format="regex",
         pattern="(?P<status>x)",
-        types={"stauts": "int"},
+        types={"stats": "int"},
     )
     expect_refusal(
         "no group 'ts'",
