@@ -61,5 +61,5 @@ def _is_url(source: str) -> bool:
 
 
 def _file_url(path: str) -> str:
-    """A path as it was typed; no percent signs are made of it."""
-    return f"file://{Path(path).expanduser().absolute()}"
+    """A path or pattern; only the sign that a URL would take away is written apart."""
+    return f"file://{Path(path).expanduser().absolute()}".replace("%", "%25")

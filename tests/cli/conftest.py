@@ -79,6 +79,11 @@ def stub() -> Iterator[Stub]:
     server.server_close()
 
 
+@pytest.fixture(name="clean_environment")
+def _clean_environment() -> Callable[..., dict[str, str]]:
+    return clean_environment
+
+
 def clean_environment(**more: str) -> dict[str, str]:
     """This one without variables that change what the program does or shows."""
     dropped = ("LOGSTREAM_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM")

@@ -7,7 +7,7 @@ import pytest
 
 from logstream.cli.commands.collect import seconds_of
 from logstream.cli.commands.query import sort_of
-from logstream.cli.commands.serve import with_demo
+from logstream.cli.commands.serve import greeting, with_demo
 from logstream.cli.connect import configured_url
 from logstream.cli.pointing import caret
 from logstream.cli.sources import collectors_of, split_sources
@@ -45,6 +45,11 @@ class TwoCollectors:
         if scheme in ("http", "https"):
             return Offered(spec("http", PollOptions, "url", "http", "https"), "http")
         raise ConfigError(f"nobody reads {scheme}")
+
+
+def test_a_path_with_a_percent_sign_stays_that_path() -> None:
+    (made,) = collectors_of(["/a%20b"], TwoCollectors(), {})  # type: ignore[arg-type]
+    assert made.options["path"] == "file:///a%2520b"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +115,20 @@ def test_the_demo_is_one_more_collector() -> None:
     settings = with_demo(Settings())
     assert [one.name for one in settings.collectors] == ["demo"]
     assert with_demo(settings) == settings
+
+
+def test_the_greeting_says_what_works_as_it_stands() -> None:
+    """Where the default address does not lead to the server, a line sets it."""
+
+    def text(port: int) -> str:
+        settings = msgspec.structs.replace(Settings(), server=ServerConfig(port=port))
+        return "\n".join(line for line, _ in greeting(settings, None, program="it"))
+
+    assert "LOGSTREAM_SERVER" not in text(8000)
+    assert "it query" in text(8000)
+    assert "http://127.0.0.1:8000/docs" in text(8000)
+    assert "export LOGSTREAM_SERVER=http://127.0.0.1:9000" in text(9000)
+    assert ":0" not in text(0)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from logstream.config.settings import Settings
 
 DEMO = "demo"
+SERVER_VARIABLE = "LOGSTREAM_SERVER"
 _DEMO_RATE_PER_S = 20
 _DEMO_PAST_S = 3600
 
@@ -82,27 +83,57 @@ def _greet(settings: "Settings", path: Path | None) -> None:
     """What to try next."""
     from rich.text import Text
 
-    from logstream.cli.connect import configured_url
     from logstream.cli.tables import console
 
+    screen = console()
+    for line, style in greeting(settings, path, program=_program()):
+        screen.print(Text(line, style=style), soft_wrap=True)
+
+
+def greeting(
+    settings: "Settings", path: Path | None, *, program: str
+) -> list[tuple[str, str]]:
+    """Lines, and the style of each."""
+    from logstream.cli.connect import configured_url
+    from logstream.config.settings import Settings
+
     url = configured_url(settings)
-    program = "logstream"
-    lines = [
+    tries = [
+        f"{program} query level:error --from -15m",
+        f"{program} query 'status:>=500 duration_ms:>200' --limit 20",
+        f"{program} analyze --group-by level --from -1h",
+        f"{program} stats",
+        f"curl '{url}/api/v1/logs?source=auth&limit=5'",
+    ]
+    if url != configured_url(Settings()):
+        tries.insert(0, f"export {SERVER_VARIABLE}={url}")
+    pages = f"Every call, to read and to try:  {url}/docs"
+    if settings.server.port == 0:
+        tries = tries[1:-1]
+        pages = "Its address stands in the log, below."
+    return [
         ("", ""),
         ("LogStream, with an hour of lifelike logs and more every second.", "bold"),
         ("", ""),
         ("Try, in another terminal:", ""),
-        (f"  {program} query level:error --from -15m", "cyan"),
-        (f"  {program} query 'status:>=500 duration_ms:>200' --limit 20", "cyan"),
-        (f"  {program} analyze --group-by level --from -1h", "cyan"),
-        (f"  {program} stats", "cyan"),
-        (f"  curl '{url}/api/v1/logs?source=auth&limit=5'", "cyan"),
+        *((f"  {line}", "cyan") for line in tries),
         ("", ""),
-        (f"Every call, to read and to try:  {url}/docs", ""),
+        (pages, ""),
         (f"Data: {settings.storage.path}    Config: {path or 'defaults'}", "dim"),
         ("Ctrl-C stops it.", "dim"),
         ("", ""),
     ]
-    screen = console()
-    for line, style in lines:
-        screen.print(Text(line, style=style), soft_wrap=True)
+
+
+def _program() -> str:
+    """How to call this program from the same folder: by name where that finds it."""
+    import shutil
+    import sys
+
+    if shutil.which("logstream"):
+        return "logstream"
+    script = Path(sys.argv[0])
+    if script.name != "logstream":
+        return f"{Path(sys.executable).name} -m logstream"
+    here = Path.cwd()
+    return str(script.relative_to(here) if script.is_relative_to(here) else script)
