@@ -7,7 +7,7 @@ OpenAPI pages (which load scripts from elsewhere) are off: `bodies`, `problems`,
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -22,6 +22,12 @@ from logstream.api.reading import ReadGate
 from logstream.config.settings import Settings
 from logstream.core.errors import PluginError
 from logstream.pipeline.engine import Engine
+
+App = Litestar
+"""What `build_app` makes, for those who may not import litestar."""
+
+App: TypeAlias = Litestar
+"""What `build_app` makes, for those who may not import litestar."""
 
 ROUTES = (
     *(ingest.add_entry, ingest.add_batch),
@@ -41,7 +47,7 @@ def build_app(
     plugin_routes: Sequence[Any] = (),
     plugins_described: Callable[[], Sequence[Any]] = tuple,
     version: str,
-) -> Litestar:
+) -> App:
     """The app of one server.
 
     Args:

@@ -59,7 +59,8 @@ async def page(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/docs/{name:str}")
-async def asset(request: AnyRequest, name: str) -> Response[bytes]:
+async def asset(request: AnyRequest) -> Response[bytes]:
+    name: str = request.path_params["name"]
     kind = _ASSETS.get(name)
     if kind is None:
         raise NotFound(f"There is no page {name[:40]!r}: /docs is the only one.")

@@ -155,10 +155,11 @@ async def positions(request: AnyRequest) -> Response[bytes]:
 )
 async def metrics(request: AnyRequest) -> Response[bytes]:
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    # Litestar adds the charset to text by itself.
-    kind = content_type.removesuffix("; charset=utf-8")
+    # As a header: Litestar would add a second charset to a media type.
     return Response(
-        encode(REGISTRY), media_type=kind if kind.startswith("text/") else content_type
+        encode(REGISTRY),
+        media_type="text/plain",
+        headers={"content-type": content_type},
     )
 
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 from logstream.api.bodies import AnyRequest
 from logstream.api.context import ApiContext, context_of, json_answer
 from logstream.api.operations import Header, Operation, RequestBody
-from logstream.api.parameters import Fields, body_of, query_of
+from logstream.api.parameters import Fields, NoParameters, body_of, query_of
 from logstream.api.selection import Span, limit_of, select, sort_field, span_of
 from logstream.api.shapes import (
     ENTRY_EXAMPLE,
@@ -89,10 +89,6 @@ class NextPage(Fields, frozen=True, kw_only=True):
         name="from", default=""
     )
     to: Annotated[str, Meta(description="Wins over the body's.")] = ""
-
-
-class GetParameters(Fields, frozen=True, kw_only=True):
-    pass
 
 
 @get(
@@ -186,7 +182,7 @@ async def query(request: AnyRequest) -> Response[bytes]:
         tag="Search",
         summary="One entry by its id",
         description="Ids come with `ids=true`.",
-        query=GetParameters,
+        query=NoParameters,
         path=(
             Header(name="entry_id", description="Decimal.", example="4398046511104"),
         ),
@@ -195,9 +191,10 @@ async def query(request: AnyRequest) -> Response[bytes]:
         problems=(NotFound, *_PROBLEMS),
     ).as_opt(),
 )
-async def get_entry(request: AnyRequest, entry_id: str) -> Response[bytes]:
+async def get_entry(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
-    query_of(request, GetParameters)
+    query_of(request, NoParameters)
+    entry_id: str = request.path_params["entry_id"]
     row = None
     if entry_id.isascii() and entry_id.isdecimal() and len(entry_id) < 19:
         row = await context.reads.run(partial(context.engine.reader.get, int(entry_id)))
@@ -212,7 +209,7 @@ async def get_entry(request: AnyRequest, entry_id: str) -> Response[bytes]:
         id="listSources",
         tag="Search",
         summary="Names of all sources",
-        query=GetParameters,
+        query=NoParameters,
         answer=list[str],
         example=["auth", "cache", "web"],
         problems=(QueryTimeout,),
@@ -220,7 +217,7 @@ async def get_entry(request: AnyRequest, entry_id: str) -> Response[bytes]:
 )
 async def list_sources(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
-    query_of(request, GetParameters)
+    query_of(request, NoParameters)
     found = await context.reads.run(context.engine.reader.sources)
     return json_answer(msgspec.json.encode(sorted(found)))
 

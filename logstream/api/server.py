@@ -13,8 +13,8 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces
 from granian.net import SocketHolder  # type: ignore[attr-defined]
 from granian.server.embed import Server
-from litestar import Litestar
 
+from logstream.api.app import App
 from logstream.api.context import context_of_app
 from logstream.core.errors import ConfigError
 
@@ -29,7 +29,7 @@ _LAST_S = 2.0
 class _OnSocket(Server):
     """A server on a socket that listens already."""
 
-    def __init__(self, app: Litestar, listener: socket.socket) -> None:
+    def __init__(self, app: App, listener: socket.socket) -> None:
         host, port = listener.getsockname()[:2]
         super().__init__(
             app,
@@ -54,7 +54,7 @@ class _OnSocket(Server):
 
 
 async def serve(
-    app: Litestar, *, host: str, port: int, on_bound: Callable[[str], None]
+    app: App, *, host: str, port: int, on_bound: Callable[[str], None]
 ) -> None:
     """Serve until cancelled; then finish what runs, within some seconds.
 
@@ -128,7 +128,7 @@ def _why_not(host: str, port: int, error: OSError) -> str:
     return f"{host} port {port} cannot be listened on: {error.strerror}"
 
 
-async def _stop(server: _OnSocket, running: asyncio.Task[Any], app: Litestar) -> None:
+async def _stop(server: _OnSocket, running: asyncio.Task[Any], app: App) -> None:
     """Refuse new connections, let what runs end, give up what does not."""
     server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
     _, left = await asyncio.wait([running], timeout=_GRACE_S)

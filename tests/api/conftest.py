@@ -1,0 +1,340 @@
+"""A scripted engine: real decoding, entries on a shelf, faults on demand."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self, cast
+
+import msgspec
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from logstream.api.app import build_app
+from logstream.config.settings import Settings
+from logstream.core.errors import (
+    BadRequest,
+    EntryRejected,
+    LogStreamError,
+    QuerySyntaxError,
+)
+from logstream.core.sql import Sql
+from logstream.core.timestamps import now_ns
+from logstream.pipeline.decode import Decoded, decode_lines
+from logstream.pipeline.engine import Engine, QueueState, Readiness
+from logstream.pipeline.intake import StreamResult
+from logstream.storage.dead_letters import DeadLetter
+from logstream.storage.reader import Page, Row, Stats
+from logstream.storage.selection import Selection
+
+
+class ShelfIntake:
+    """Keeps what is stored. `fails` is raised instead, at the next append or feed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.entries: list[dict[str, Any]] = []
+        self.positions: dict[str, Any] = {}
+        self.refused: list[str] = []
+        self.fed_bytes: list[int] = []
+        self.discarded = 0
+        self.fails: Exception | None = None
+
+    def may_fail(self) -> None:
+        if self.fails is not None:
+            raise self.fails
+
+    async def append(
+        self, decoded: Decoded, *, positions: Mapping[str, Any] | None = None
+    ) -> None:
+        self.may_fail()
+        self.store(decoded, positions)
+
+    def store(self, decoded: Decoded, positions: Mapping[str, Any] | None) -> None:
+        self.entries += [
+            msgspec.json.decode(line) for line in decoded.payload.splitlines()
+        ]
+        self.positions.update(positions or {})
+
+    def stream(
+        self, *, partial: bool = False, positions: Mapping[str, Any] | None = None
+    ) -> "ShelfStream":
+        return ShelfStream(self, partial, positions)
+
+    def count_refused(self, error: LogStreamError) -> None:
+        if isinstance(error, EntryRejected):
+            self.refused.append(error.reason)
+
+
+class ShelfStream:
+    def __init__(
+        self, intake: ShelfIntake, partial: bool, positions: Mapping[str, Any] | None
+    ) -> None:
+        self.intake = intake
+        self.partial = partial
+        self.positions = positions
+        self.parts: list[bytes] = []
+        self.committed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.intake.discarded += not self.committed
+
+    async def feed(self, chunk: bytes) -> None:
+        self.intake.may_fail()
+        self.intake.fed_bytes.append(len(chunk))
+        self.parts.append(chunk)
+
+    async def commit(self) -> StreamResult:
+        decoded = decode_lines(
+            b"".join(self.parts) + b"\n",
+            limits=self.intake.settings.intake,
+            received_ns=now_ns(),
+            partial=self.partial,
+        )
+        self.intake.store(decoded, self.positions)
+        self.committed = True
+        return StreamResult(
+            entries=decoded.entries,
+            rejected=decoded.rejected[:100],
+            rejected_count=len(decoded.rejected),
+        )
+
+
+class ShelfReader:
+    """Gives what is on the shelf, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.asked: list[dict[str, Any]] = []
+        self.cursor: str | None = None
+        self.fails: Exception | None = None
+        self.found_stats = Stats(
+            entries=0,
+            oldest_ns=None,
+            newest_ns=None,
+            by_source={},
+            by_level={},
+            stored_bytes=0,
+            raw_bytes=0,
+        )
+        self.found_frequency: dict[str, int] = {}
+        self.found_sources: list[str] = []
+
+    def entries(self, selection: Selection, **how: Any) -> Page:
+        if self.fails is not None:
+            raise self.fails
+        self.asked.append({"selection": selection, **how})
+        return Page(self.rows[: how["limit"]], self.cursor)
+
+    def get(self, entry_id: int) -> Row | None:
+        return next((row for row in self.rows if row.id == entry_id), None)
+
+    def frequency(self, selection: Selection, *, group_by: str) -> dict[str, int]:
+        self.asked.append({"selection": selection, "group_by": group_by})
+        return self.found_frequency
+
+    def count(self, selection: Selection) -> int:
+        return sum(self.found_frequency.values())
+
+    def sources(self) -> list[str]:
+        return self.found_sources
+
+    def stats(self) -> Stats:
+        return self.found_stats
+
+
+class ShelfLetters:
+    def __init__(self) -> None:
+        self.letters: list[DeadLetter] = []
+
+    def list(self, *, limit: int, before_id: int | None = None) -> list[DeadLetter]:
+        older = (one for one in self.letters if before_id is None or one.id < before_id)
+        return sorted(older, key=lambda one: -one.id)[:limit]
+
+    def count(self) -> int:
+        return len(self.letters)
+
+
+class ShelfFilter:
+    def __init__(self, text: str) -> None:
+        self.sql = Sql("message LIKE ?", (text,))
+
+
+class ShelfEngine:
+    """An engine whose parts are shelves; `as_engine` for what wants a real one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.intake = ShelfIntake(settings)
+        self.reader = ShelfReader()
+        self.dead_letters = ShelfLetters()
+        self.state = Readiness(ready=True)
+        self.settled = 0
+        self.replayed: list[Sequence[int] | None] = []
+
+    def as_engine(self) -> Engine:
+        return cast("Engine", self)
+
+    async def settle(self) -> None:
+        self.settled += 1
+
+    def queue(self) -> QueueState:
+        return QueueState(
+            entries=3,
+            bytes=300,
+            capacity_bytes=1000,
+            oldest_age_s=0.5,
+            segments=1,
+            received_per_s=2.0,
+            stored_per_s=1.0,
+        )
+
+    def readiness(self) -> Readiness:
+        return self.state
+
+    def positions(self, names: Sequence[str]) -> dict[str, Any]:
+        stored = self.intake.positions
+        return {name: stored[name] for name in names if name in stored}
+
+    async def replay_dead_letters(self, ids: Sequence[int] | None) -> int:
+        self.replayed.append(ids)
+        return len(ids or ())
+
+    def compile_filter(self, text: str) -> ShelfFilter:
+        if "((" in text:
+            raise QuerySyntaxError("expected a word", offset=text.index("(("))
+        if "[" in text:
+            raise BadRequest("no ranges here")
+        return ShelfFilter(text)
+
+
+_ids = itertools.count(1)
+
+
+def a_row(message: str = "hello", **changed: Any) -> Row:
+    values: dict[str, Any] = {
+        "id": next(_ids),
+        "timestamp": "2025-05-13T00:01:15Z",
+        "source": "auth",
+        "level": "warn",
+        "message": message,
+        "fields": msgspec.Raw(b'{"ip":"192.168.1.100"}'),
+    }
+    return Row(**{**values, **changed})
+
+
+def a_letter(**changed: Any) -> DeadLetter:
+    values: dict[str, Any] = {
+        "id": next(_ids),
+        "failed_at": "2025-05-13T00:01:16Z",
+        "processor": "redact",
+        "reason": "processor_error",
+        "detail": "ValueError: no",
+        "entry": msgspec.Raw(b'{"message":"m"}'),
+    }
+    return DeadLetter(**{**values, **changed})
+
+
+@pytest.fixture
+def make_row() -> Callable[..., Row]:
+    return a_row
+
+
+@pytest.fixture
+def make_letter() -> Callable[..., DeadLetter]:
+    return a_letter
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+def engine(settings: Settings) -> ShelfEngine:
+    return ShelfEngine(settings)
+
+
+@pytest.fixture
+def app(engine: ShelfEngine, settings: Settings) -> Litestar:
+    return build_app(engine.as_engine(), settings=settings, version="1.2.3")
+
+
+@pytest.fixture
+def client(app: Litestar) -> Iterator[TestClient[Litestar]]:
+    with TestClient(app) as client:
+        yield client
+
+
+class Said:
+    """What an app answered on the ASGI level."""
+
+    def __init__(self, sent: list[dict[str, Any]]) -> None:
+        self.status: int = sent[0]["status"]
+        self.headers = {
+            name.decode().lower(): value.decode() for name, value in sent[0]["headers"]
+        }
+        self.body = b"".join(message.get("body", b"") for message in sent[1:])
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+Chunk = bytes | None
+"""A piece of a body; None = the sender goes away here."""
+
+
+@pytest.fixture
+def post_chunks(app: Litestar) -> Callable[..., Any]:
+    """Send a body in scripted pieces."""
+
+    async def run(
+        path: str,
+        chunks: Sequence[Chunk],
+        *,
+        headers: Mapping[str, str] | None = None,
+        receive: Callable[[], Any] | None = None,
+    ) -> Said:
+        target, _, query = path.partition("?")
+        left = list(chunks)
+        sent: list[dict[str, Any]] = []
+
+        async def script() -> dict[str, Any]:
+            chunk = left.pop(0) if left else None
+            if chunk is None:
+                return {"type": "http.disconnect"}
+            more = bool(left)
+            return {"type": "http.request", "body": chunk, "more_body": more}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope: Any = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": target,
+            "raw_path": target.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [
+                (name.lower().encode(), value.encode("latin-1"))
+                for name, value in (headers or {}).items()
+            ],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 2),
+            "state": {},
+            "extensions": {},
+        }
+        await app(scope, cast("Any", receive or script), send)
+        return Said(sent)
+
+    def post(path: str, chunks: Sequence[Chunk], **how: Any) -> Said:
+        return asyncio.run(run(path, chunks, **how))
+
+    return post
