@@ -11,15 +11,15 @@ from typing import Literal
 import msgspec
 
 SLOT_NS = 900 * 1_000_000_000
-_CHANCE = 0.6
-"""Of a slot to have an incident: an hour of history shows two or three."""
+_CHANCE = 0.75
+"""Of a slot to have an incident: an hour of history shows about three."""
 
 IncidentKind = Literal[
     "database_overload", "bad_deploy", "credential_stuffing", "queue_backlog"
 ]
 _KINDS: tuple[IncidentKind, ...] = (
-    "database_overload",
-    "bad_deploy",
+    # Twice: these two show in several services.
+    *("database_overload", "bad_deploy") * 2,
     "credential_stuffing",
     "queue_backlog",
 )

@@ -95,7 +95,7 @@ def test_a_session_leads_from_login_to_logout() -> None:
 def test_most_hours_have_an_incident() -> None:
     slots = [incident_of_slot(1, START // SLOT_NS + slot) for slot in range(96)]
     found = [incident for incident in slots if incident is not None]
-    assert 40 < len(found) < 75
+    assert 55 < len(found) < 88
     assert len({incident.kind for incident in found}) == 4
 
 

@@ -100,7 +100,7 @@ def greeting(
     url = configured_url(settings)
     tries = [
         f"{program} query level:error --from -15m",
-        f"{program} query 'status:>=500 duration_ms:>200' --limit 20",
+        f"{program} query 'source:web status:>=500' --limit 20",
         f"{program} analyze --group-by level --from -1h",
         f"{program} stats",
         f"curl '{url}/api/v1/logs?source=auth&limit=5'",
