@@ -1,0 +1,163 @@
+"""Ends the server with SIGKILL at the nth call of a named point. For tests only.
+
+The server knows nothing of it: functions are wrapped before the engine is built.
+`FAULT_POINT` says `name:nth`. Calls count once the file `FAULT_ARMED` exists, so that
+a test can look at a server in peace before it loads it.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from logstream.plugins import BuildContext, hookimpl
+
+Wrapped = Callable[..., Any]
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+    threading.Event().wait()  # nothing may happen in this thread any more
+
+
+class _Trigger:
+    def __init__(self, nth: int, armed: Path) -> None:
+        self._nth = nth
+        self._armed = armed
+        self._calls = 0
+        self._lock = threading.Lock()
+
+    def is_due(self) -> bool:
+        with self._lock:
+            if self._armed.exists():
+                self._calls += 1
+            return self._calls >= self._nth
+
+
+def _before(owner: Any, name: str, due: Callable[[], bool]) -> None:
+    inner: Wrapped = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if due():
+            _kill()
+        return inner(*args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def _after(owner: Any, name: str, due: Callable[[], bool]) -> None:
+    inner: Wrapped = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        result = inner(*args, **kwargs)
+        if due():
+            _kill()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _while(owner: Any, name: str, due: Callable[[], bool]) -> None:
+    """Some moments into the call, from another thread."""
+    inner: Wrapped = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if due():
+            threading.Timer(0.003, _kill).start()
+        return inner(*args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def _torn_frame(due: Callable[[], bool]) -> None:
+    """Half a frame reaches the file."""
+    from logstream.journal.files import SegmentFile
+
+    inner = SegmentFile.write
+
+    def wrapped(self: SegmentFile, pieces: list[bytes]) -> None:
+        if self.path.parent.name.startswith("/proc") or not due():
+            inner(self, pieces)
+            return
+        whole = b"".join(pieces)
+        inner(self, [whole[: len(whole) // 2]])
+        _kill()
+
+    SegmentFile.write = wrapped  # type: ignore[method-assign]
+
+
+def _torn_positions(due: Callable[[], bool]) -> None:
+    """Half of the new positions reach the temporary file."""
+    from logstream.journal import positions
+
+    inner = positions.write_durably
+
+    def wrapped(path: Path, content: bytes) -> None:
+        if due():
+            half = content[: len(content) // 2]
+            path.with_name(path.name + ".tmp").write_bytes(half)
+            _kill()
+        inner(path, content)
+
+    positions.write_durably = wrapped
+
+
+def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
+    from logstream.journal import files, journal, positions, segment, staging
+    from logstream.pipeline import pool
+    from logstream.storage import dead_letters, loader, partitions
+
+    staged = files._StagedOnDisk
+    letters = dead_letters.DeadLetterStore
+    return {
+        "segment-create": lambda: _after(files.DiskFiles, "create", due),
+        "reserve-numbers": lambda: _after(files, "write_durably", due),
+        "frame-torn": lambda: _torn_frame(due),
+        "frame-written": lambda: _before(segment.Segment, "sync", due),
+        "frame-synced": lambda: _after(segment.Segment, "sync", due),
+        "segment-closed": lambda: _before(pool.WorkerPool, "submit", due),
+        "load-begin": lambda: _before(loader.Loader, "load", due),
+        "load-midway": lambda: _while(loader.Loader, "load", due),
+        "load-inserted": lambda: _before(loader, "_remember", due),
+        "load-remembered": lambda: _after(loader, "_remember", due),
+        "load-between-days": lambda: _before(loader.Loader, "_move_day", due),
+        "load-committed": lambda: _after(loader.Loader, "load", due),
+        "retire-begin": lambda: _before(journal.Journal, "retire", due),
+        "retire-saved": lambda: _after(positions.Positions, "save", due),
+        "retire-deleted": lambda: _after(files.SegmentFile, "delete", due),
+        "positions-torn": lambda: _torn_positions(due),
+        "stage-written": lambda: _after(staging.Staging, "write", due),
+        "stage-before-rename": lambda: _before(staged, "commit", due),
+        "stage-after-rename": lambda: _after(staged, "commit", due),
+        "checkpoint-begin": lambda: _before(partitions.Partitions, "_checkpoint", due),
+        "checkpoint-midway": lambda: _while(partitions.Partitions, "_checkpoint", due),
+        "checkpoint-end": lambda: _after(partitions.Partitions, "_checkpoint", due),
+        "partition-attach": lambda: _while(partitions.Partitions, "_open", due),
+        "dead-put-begin": lambda: _before(letters, "put", due),
+        "dead-put-inserted": lambda: _after(dead_letters, "_insert", due),
+        "dead-put-end": lambda: _after(letters, "put", due),
+        "dead-remove": lambda: _before(letters, "remove", due),
+    }
+
+
+class _KillPoints:
+    def start(self) -> None:
+        from logstream.pipeline import engine
+
+        engine._CHECKPOINT_IDLE_S = 0.0  # in every quiet moment, not after 5 s of it
+        point = os.environ.get("FAULT_POINT")
+        if not point:
+            return
+        name, _, nth = point.partition(":")
+        trigger = _Trigger(int(nth), Path(os.environ["FAULT_ARMED"]))
+        _points(trigger.is_due)[name]()
+
+    def stop(self) -> None:
+        pass
+
+
+@hookimpl
+def logstream_lifecycle(context: BuildContext) -> _KillPoints:
+    return _KillPoints()
