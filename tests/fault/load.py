@@ -11,7 +11,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from tests.fault.server_process import Answer, ServerProcess, ask
 
@@ -125,7 +125,7 @@ class Load:
             for n, task in enumerate(tasks)
         ]
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -144,7 +144,7 @@ class Load:
                 task(connection, chance)
         except _NO_ANSWER:
             return
-        except BaseException as error:  # delivered by `__exit__`
+        except BaseException as error:  # noqa: BLE001 - delivered by `__exit__`
             self._failures.append(error)
         finally:
             connection.close()

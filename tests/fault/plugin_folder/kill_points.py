@@ -92,7 +92,7 @@ def _torn_positions(due: Callable[[], bool]) -> None:
     """Half of the new positions reach the temporary file."""
     from logstream.journal import positions
 
-    inner = positions.write_durably
+    inner: Wrapped = vars(positions)["write_durably"]
 
     def wrapped(path: Path, content: bytes) -> None:
         if due():
@@ -101,7 +101,7 @@ def _torn_positions(due: Callable[[], bool]) -> None:
             _kill()
         inner(path, content)
 
-    positions.write_durably = wrapped
+    vars(positions)["write_durably"] = wrapped
 
 
 def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
