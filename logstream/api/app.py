@@ -23,9 +23,6 @@ from logstream.config.settings import Settings
 from logstream.core.errors import PluginError
 from logstream.pipeline.engine import Engine
 
-App = Litestar
-"""What `build_app` makes, for those who may not import litestar."""
-
 App: TypeAlias = Litestar
 """What `build_app` makes, for those who may not import litestar."""
 

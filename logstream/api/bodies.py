@@ -39,7 +39,7 @@ class Cap(msgspec.Struct, frozen=True):
         """Raise TooLarge if it is over."""
         if size_bytes > self.limit_bytes:
             advice = (
-                f"send it in parts, or raise {self.key}"
+                f"send less at a time, or raise {self.key}"
                 if self.key
                 else "send something shorter"
             )

@@ -171,10 +171,7 @@ def _form(call: Call) -> str:
     method, path, operation = call
     prefix = _anchor(call)
     fields = "".join(
-        f"<label>{escape(one['name'])}"
-        f'<input name="{escape(one["name"])}" data-in="{escape(one["in"])}" '
-        f'autocomplete="off" spellcheck="false"'
-        f"{' required' if one.get('required') else ''}></label>"
+        f"<label>{escape(one['name'])}{_input(one)}</label>"
         for one in operation.get("parameters", [])
     )
     content = operation.get("requestBody", {}).get("content", {})
@@ -197,6 +194,19 @@ def _form(call: Call) -> str:
         f'<div class="result" id="{prefix}-result" role="status" hidden></div>'
         "</details>"
     )
+
+
+def _input(parameter: Json) -> str:
+    schema = parameter["schema"]
+    choices = schema.get("enum") or (
+        ["true", "false"] if schema.get("type") == "boolean" else []
+    )
+    named = f'name="{escape(parameter["name"])}" data-in="{escape(parameter["in"])}"'
+    if choices:
+        options = "".join(f"<option>{escape(str(one))}</option>" for one in choices)
+        return f"<select {named}><option></option>{options}</select>"
+    required = " required" if parameter.get("required") else ""
+    return f'<input {named} autocomplete="off" spellcheck="false"{required}>'
 
 
 def _shapes(document: Json) -> str:

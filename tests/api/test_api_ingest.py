@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import msgspec
 import pytest
 import zstandard
@@ -181,7 +181,7 @@ def test_a_bad_entry_is_named_with_its_reason(
 
 
 def test_a_bad_entry_refuses_its_batch(client: TestClient[Any], engine: Any) -> None:
-    batch = [ENTRY, {"level": "info"}, ENTRY]
+    batch: list[dict[str, Any]] = [ENTRY, {"level": "info"}, ENTRY]
     for body, headers in ((json.dumps(batch).encode(), {}), (lines(*batch), NDJSON)):
         answer = client.post("/api/v1/logs/batch", content=body, headers=headers)
         problem = expect_problem(answer, 400, "entry_rejected")
@@ -193,7 +193,7 @@ def test_a_bad_entry_refuses_its_batch(client: TestClient[Any], engine: Any) -> 
 def test_partial_stores_the_good_and_lists_the_bad(
     client: TestClient[Any], engine: Any
 ) -> None:
-    batch = [ENTRY, {"level": "info"}, ENTRY]
+    batch: list[dict[str, Any]] = [ENTRY, {"level": "info"}, ENTRY]
     for body, headers in ((json.dumps(batch).encode(), {}), (lines(*batch), NDJSON)):
         answer = client.post(
             "/api/v1/logs/batch?partial=true", content=body, headers=headers

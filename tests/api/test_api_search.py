@@ -111,7 +111,13 @@ def test_nothing_given_is_the_same_as_left_out(
     client: TestClient[Any], engine: Any
 ) -> None:
     """Clients with typed structs send nulls and empty texts."""
-    empty = {"filter": "", "limit": None, "from": "", "to": None, "levels": []}
+    empty: dict[str, Any] = {
+        "filter": "",
+        "limit": None,
+        "from": "",
+        "to": None,
+        "levels": [],
+    }
     more = {"source": "", "cursor": None, "sort_by": "timestamp"}
     assert client.post(QUERY, json={**empty, **more}).status_code == 200
     assert client.get("/api/v1/logs?q=&from=&to=&cursor=").status_code == 200

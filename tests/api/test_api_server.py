@@ -249,7 +249,7 @@ def test_servers_follow_one_another(app: Litestar) -> None:
 
     async def whole() -> None:
         async with running(app) as client:
-            port = client.base_url.port
+            port = client.base_url.port or 0
             assert (await client.get("/healthz")).is_success
         for _ in range(3):
             server = asyncio.create_task(
@@ -270,7 +270,7 @@ def test_servers_follow_one_another(app: Litestar) -> None:
 
 def test_a_port_in_use_is_told(app: Litestar) -> None:
     async def scenario(client: httpx.AsyncClient) -> None:
-        port = client.base_url.port
+        port = client.base_url.port or 0
         with pytest.raises(ConfigError, match=rf"port {port} is in use.*--port"):
             await serve(app, host="127.0.0.1", port=port, on_bound=pytest.fail)
         assert (await client.get("/healthz")).is_success

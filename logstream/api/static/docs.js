@@ -10,7 +10,7 @@ function requestOf(article, form) {
   let path = article.dataset.path;
   const query = new URLSearchParams();
   const headers = {};
-  for (const input of form.querySelectorAll("input")) {
+  for (const input of form.querySelectorAll("[data-in]")) {
     if (input.value === "") continue;
     if (input.dataset.in === "path") {
       path = path.replace(`{${input.name}}`, encodeURIComponent(input.value));
@@ -24,7 +24,7 @@ function requestOf(article, form) {
   const body = form.querySelector("textarea");
   if (body) {
     options.body = body.value;
-    headers["Content-Type"] = form.querySelector("select").value;
+    headers["Content-Type"] = form.elements["content-type"].value;
   }
   const text = query.toString();
   return [text ? `${path}?${text}` : path, options];
@@ -96,7 +96,7 @@ async function send(article, form, result) {
 for (const form of document.querySelectorAll("form")) {
   const article = form.closest("article");
   const result = article.querySelector(".result");
-  const kinds = form.querySelector("select");
+  const kinds = form.elements["content-type"];
   kinds?.addEventListener("change", () => {
     form.querySelector("textarea").value = kinds.selectedOptions[0].dataset.example;
   });
