@@ -7,7 +7,7 @@ whole one.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar import Request
@@ -24,6 +24,7 @@ BLOCK_BYTES = 1_048_576
 
 _DRAIN_BYTES = 64 * 1_048_576
 _DRAIN_S = 3.0
+_BEGUN = "logstream.body_begun"
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -110,8 +111,11 @@ class Bodies:
         """Receive and forget what is still coming, within limits.
 
         An answer that is sent while the other side still writes is lost to many
-        clients: closing a socket with unread bytes resets the connection.
+        clients: closing a socket with unread bytes resets the connection. One that
+        waits to be asked for its body (`Expect`) is not asked.
         """
+        if "expect" in request.headers and _BEGUN not in request.scope:
+            return
         seen = 0
         try:
             async with asyncio.timeout(_DRAIN_S):
@@ -138,6 +142,7 @@ class Bodies:
             async with asyncio.timeout(0 if self._stopping else self._timeout_s) as t:
                 self._waiting.add(t)
                 try:
+                    cast("dict[str, Any]", request.scope)[_BEGUN] = True
                     message = await request.receive()
                 finally:
                     self._waiting.discard(t)

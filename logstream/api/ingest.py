@@ -94,8 +94,12 @@ async def add_entry(request: AnyRequest) -> Response[bytes]:
     _form_of(request)
     limits = context.settings.intake
     cap = Cap(limits.max_entry_bytes, "intake.max_entry_bytes")
-    body = await context.bodies.whole(request, cap)
     intake = context.engine.intake
+    try:
+        body = await context.bodies.whole(request, cap)
+    except TooLarge:
+        await context.bodies.drain(request)
+        raise
     try:
         if len(body) <= INLINE_BYTES:
             decoded = decode_one(body, limits=limits, received_ns=now_ns())

@@ -306,10 +306,11 @@ def test_an_announced_length_is_refused_before_a_byte_is_read(
     async def receive() -> Any:
         raise AssertionError("the body was read")
 
-    said = post_chunks(
-        "/api/v1/logs", [], headers={"Content-Length": "999999"}, receive=receive
-    )
-    assert said.status == 413
+    headers = {"Content-Length": "9999999", "Expect": "100-continue"}
+    for path in ("/api/v1/logs", "/api/v1/logs/batch"):
+        headers["Content-Type"] = "application/json"
+        said = post_chunks(path, [], headers=headers, receive=receive)
+        assert said.status == 413
 
 
 def test_a_bomb_is_stopped_at_the_cap(post_chunks: Any, engine: Any) -> None:
