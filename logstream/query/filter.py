@@ -38,8 +38,17 @@ class Filter:
 
     @property
     def sql(self) -> Sql:
-        """TRUE or FALSE for any entry, never NULL: `NOT` of it is the other half."""
+        """TRUE or FALSE for any entry, never NULL: `NOT` of it is the other half.
+        It never fails, whatever the values are.
+        """
         return self._sql
+
+    @cached_property
+    def fast_sql(self) -> Sql:
+        """The same, 5 to 20 times faster on fields, but it may fail: run it on stored
+        entries, and on any error of DuckDB's but a time-out run `sql`.
+        """
+        return self.sql_for(Layout(hopeful=True))
 
     def sql_for(self, layout: Layout) -> Sql:
         """The same, faster, for entries of which something is known."""

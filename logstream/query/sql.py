@@ -3,27 +3,33 @@
 It is never NULL: a field that is missing or null makes a condition FALSE, and NOT of
 that TRUE. Values and names of fields are parameters, all of them.
 
-The forms were chosen by measurement, for 1 000 000 entries on two cores (DuckDB 2.0):
+How the value of a field is had is decided in `field_sql`. Measured besides, for
+1 000 000 entries on two cores (DuckDB 2.0):
 
-- `variant_extract(fields, ?)::VARCHAR` is pushed down into the shredded column, with
-  its dictionary and its smallest and largest value: 2 to 15 ms to test for equality.
-  Anything else done to `fields` rebuilds the whole value of each row: 300 ms.
-- Numbers: `TRY_CAST(…::VARCHAR AS DOUBLE)` 18 to 55 ms; `TRY_CAST(… AS DOUBLE)`
-  without the detour through text 240 ms, `TRY(…::DOUBLE)` 8 s; a plain `…::DOUBLE`
-  3 ms, but one text that is no number fails the statement (see `Layout.hopeful`).
-- `CASE WHEN … LIKE … THEN CASE WHEN starts_with(…)` keeps objects and arrays out for
-  2 to 4 ms; `AND variant_typeof(…) = 'VARCHAR'` costs 15 to 55 ms.
 - A word: `contains(lower(message), ?) AND regexp_matches(…)` 90 ms, the regular
   expression alone 180 ms, `contains` alone 65 ms.
+- A value with wildcards: LIKE 2 to 4 ms, a regular expression 50 ms.
+- `CASE WHEN … LIKE … THEN CASE WHEN starts_with(…)` keeps objects and arrays out for
+  2 to 4 ms; `AND variant_typeof(…) = 'VARCHAR'` costs 15 to 55 ms.
 """
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, assert_never
+from typing import assert_never
 
 import msgspec
 
 from logstream.core.sql import TRUE, Sql
+from logstream.query.field_sql import (
+    Value,
+    extract,
+    fast_value,
+    is_present,
+    needs_exact,
+    number,
+    safe_value,
+)
+from logstream.query.fragments import FALSE, join, of
 from logstream.query.glob import Glob, Wild
 from logstream.query.meaning import (
     Always,
@@ -38,27 +44,27 @@ from logstream.query.meaning import (
     TimeBetween,
     condition_of,
 )
-from logstream.query.names import Column, Path, Subject
+from logstream.query.names import Column, Path
 from logstream.query.nodes import And, Expr, Not, Or, fold_tree
 from logstream.query.words import escape, words_of
-
-FALSE = Sql("FALSE")
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """What may be known of the entries that the SQL will run over, to make it faster.
 
-    Without it, the SQL is right for any entries.
+    Without it, the SQL is right for any entries and never fails.
     """
 
     keys: AbstractSet[str] | None = None
     """All keys at the top of `fields` in any of the entries; None: not known. A field
-    that is in none costs nothing then (else 300 ms), a dotted name one way, not two."""
+    that is in none costs nothing then, and a dotted name one look instead of two."""
 
     hopeful: bool = False
-    """Compare numbers by a cast that fails the whole statement, with a conversion
-    error, if the field has a text that is no number, or an object, anywhere. Then run
-    the SQL that is not hopeful. It is 6 to 15 times faster."""
+    """Use casts that are pushed down into shredded columns, 5 to 20 times faster, and
+    that fail the whole statement with an error of DuckDB if a value does not cast: a
+    text that is no number where numbers are compared, or an object with two keys that
+    differ only in case. Then run the SQL that is not hopeful: it is right whatever the
+    values are, and for mixed ones faster too."""
 
 
 ANY_LAYOUT = Layout()
@@ -74,11 +80,11 @@ def sql_of(expr: Expr, layout: Layout = ANY_LAYOUT) -> Sql:
     def visit(node: Expr, inner: Sequence[Sql]) -> Sql:
         match node:
             case And():
-                return _join(" AND ", inner)
+                return join(" AND ", inner)
             case Or():
-                return _join(" OR ", inner)
+                return join(" OR ", inner)
             case Not():
-                return _of("NOT ({})", inner[0])
+                return of("NOT ({})", inner[0])
             case _:
                 return _condition(condition_of(node), layout)
 
@@ -98,14 +104,20 @@ def _condition(condition: Condition, layout: Layout) -> Sql:
                 "timestamp BETWEEN make_timestamp_ns(?) AND make_timestamp_ns(?)",
                 (low_ns, high_ns),
             )
+        case Present(path):
+            path = path.among(layout.keys)
+            return is_present(path, fast=_is_fast(path, layout)) if path.ways else FALSE
         case NumberBetween(path, low, high):
             return _number_between(path.among(layout.keys), low, high, layout)
-        case Present(path):
-            return _present(path.among(layout.keys))
         case OneOf() | Like() | TextBetween():
             return _text(condition, layout)
         case _:
             assert_never(condition)
+
+
+def _is_fast(path: Path, layout: Layout) -> bool:
+    """Two ways are never pushed down, and cost 600 ms where they lead nowhere."""
+    return layout.hopeful and len(path.ways) == 1
 
 
 def _speaks(glob: Glob) -> Sql:
@@ -114,71 +126,88 @@ def _speaks(glob: Glob) -> Sql:
     if words.is_plain:
         return contains
     matches = Sql("regexp_matches(lower(message), ?)", (words.re2(),))
-    return _join(" AND ", (contains, matches)) if words.needle else matches
+    return join(" AND ", (contains, matches)) if words.needle else matches
+
+
+def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
+    if not path.ways:
+        return FALSE
+    if not _is_fast(path, layout):
+        return of("{} BETWEEN ? AND ?", number(path), low, high)
+    value = extract(path.ways[0])
+    test = of("{}::DOUBLE BETWEEN ? AND ?", value, low, high)
+    if low <= 0 <= high or low <= 1 <= high:
+        # A bool casts to 0 or 1, and is no number to us.
+        test = of("{} AND {}::VARCHAR NOT IN ('true', 'false')", test, value)
+    return of("{} AND {} IS NOT NULL", test, value)
 
 
 def _text(condition: OneOf | Like | TextBetween, layout: Layout) -> Sql:
-    subject = _among(condition.subject, layout)
-    if subject is None:
-        return FALSE
-    value = _text_of(subject)
-    test, structured = _test_of(condition, value)
+    subject = condition.subject
     if isinstance(subject, Column):
-        return test
-    if structured:
-        return _unless_structured(subject, value, test)
-    if len(subject.ways) > 1:
-        return _of("coalesce({}, FALSE)", test)
-    # Like this, and not by coalesce: both are pushed down, with smallest and largest.
-    return _of("{} AND {} IS NOT NULL", test, value)
+        return _test(condition, Sql(subject.name))
+    path = subject.among(layout.keys)
+    if not path.ways:
+        return FALSE
+    if _is_fast(path, layout):
+        value = fast_value(path.ways[0])
+    else:
+        exact = not isinstance(condition, OneOf) or needs_exact(condition.texts)
+        value = safe_value(path, exact=exact)
+    test = _test(condition, value.text)
+    if _may_find_structure(condition):
+        return _unless_structure(value, test)
+    if value.pushed:
+        # Like this, and not by coalesce: both are pushed down, with smallest and
+        # largest value.
+        return of("{} AND {} IS NOT NULL", test, value.text)
+    return of("coalesce({}, FALSE)", test)
 
 
-def _test_of(condition: OneOf | Like | TextBetween, value: Sql) -> tuple[Sql, bool]:
-    """The test of a text, and whether the text of an object or array could pass it."""
+def _test(condition: OneOf | Like | TextBetween, text: Sql) -> Sql:
     match condition:
         case OneOf(_, texts):
-            return _one_of(value, texts), any(map(_may_open, texts))
+            return _one_of(text, texts)
         case Like(_, glob):
-            return _like(value, glob), _may_open(glob.parts[0])
+            return _like(text, glob)
         case TextBetween(_, low, high):
             tests = []
             if low is not None:
                 sign = ">=" if low.inclusive else ">"
-                tests.append(_of(f"{{}} {sign} ?", value, low.value))
+                tests.append(of(f"{{}} {sign} ?", text, low.value))
             if high is not None:
                 sign = "<=" if high.inclusive else "<"
-                tests.append(_of(f"{{}} {sign} ?", value, high.value))
-            return _join(" AND ", tests), True
+                tests.append(of(f"{{}} {sign} ?", text, high.value))
+            return join(" AND ", tests)
         case _:
             assert_never(condition)
 
 
-def _among(subject: Subject, layout: Layout) -> Subject | None:
-    if isinstance(subject, Column):
-        return subject
-    path = subject.among(layout.keys)
-    return path if path.ways else None
+def _may_find_structure(condition: OneOf | Like | TextBetween) -> bool:
+    """Whether an object or array, whose text begins with `{` or `[`, could pass."""
+    match condition:
+        case OneOf(_, texts):
+            return any(text.startswith(("{", "[")) for text in texts)
+        case Like(_, glob):
+            first = glob.parts[0]
+            return isinstance(first, Wild) or first.startswith(("{", "["))
+        case _:
+            return True
 
 
-def _may_open(part: str | Wild) -> bool:
-    """Objects and arrays cast to a text that begins with `{` or `[`."""
-    return isinstance(part, Wild) or part.startswith(("{", "["))
-
-
-def _unless_structured(path: Path, value: Sql, test: Sql) -> Sql:
-    is_text = _of("variant_typeof({}) = 'VARCHAR'", _value_of(path))
-    opens = _of("starts_with({}, '{{') OR starts_with({}, '[')", value, value)
-    check = _of("CASE WHEN {} THEN {} ELSE TRUE END", opens, is_text)
-    return _of("CASE WHEN {} THEN {} ELSE FALSE END", test, check)
+def _unless_structure(value: Value, test: Sql) -> Sql:
+    opens = of("starts_with({}, '{{') OR starts_with({}, '[')", value.text, value.text)
+    check = of("CASE WHEN {} THEN {} ELSE TRUE END", opens, value.is_text)
+    return of("CASE WHEN {} THEN {} ELSE FALSE END", test, check)
 
 
 def _one_of(value: Sql, texts: tuple[str, ...]) -> Sql:
     if not texts:
         return FALSE
     if len(texts) == 1:
-        return _of("{} = ?", value, texts[0])
+        return of("{} = ?", value, texts[0])
     marks = ", ".join("?" for _ in texts)
-    return _of(f"{{}} IN ({marks})", value, *texts)
+    return of(f"{{}} IN ({marks})", value, *texts)
 
 
 def _like(value: Sql, glob: Glob) -> Sql:
@@ -189,81 +218,14 @@ def _like(value: Sql, glob: Glob) -> Sql:
             signs[part] if isinstance(part, Wild) else escape(part)
             for part in glob.parts
         )
-        return _of("regexp_full_match({}, ?)", value, f"(?s:{pattern})")
+        return of("regexp_full_match({}, ?)", value, f"(?s:{pattern})")
     signs = {Wild.ANY: "%", Wild.ONE: "_"}
     pattern = "".join(
         signs[part] if isinstance(part, Wild) else _escape_like(part)
         for part in glob.parts
     )
-    return _of("{} LIKE ? ESCAPE '\\'", value, pattern)
+    return of("{} LIKE ? ESCAPE '\\'", value, pattern)
 
 
 def _escape_like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
-    if not path.ways:
-        return FALSE
-    text = _text_of(path)
-    if not layout.hopeful or len(path.ways) > 1:
-        number = _of("coalesce(TRY_CAST({} AS DOUBLE), 'NaN'::DOUBLE)", text)
-        return _of("{} BETWEEN ? AND ?", number, low, high)
-    value = _value_of(path)
-    test = _of("{}::DOUBLE BETWEEN ? AND ?", value, low, high)
-    if low <= 0 <= high or low <= 1 <= high:
-        # A bool casts to 0 or 1, and is no number to us.
-        test = _of("{} AND {} NOT IN ('true', 'false')", test, text)
-    return _of("{} AND {} IS NOT NULL", test, value)
-
-
-def _present(path: Path) -> Sql:
-    ways = [_of("{} IS NOT NULL", _extract(way)) for way in path.ways]
-    return _join(" OR ", ways) if ways else FALSE
-
-
-def _text_of(subject: Subject) -> Sql:
-    if isinstance(subject, Column):
-        return Sql(subject.name)
-    return _first_of(subject, "::VARCHAR")
-
-
-def _value_of(path: Path) -> Sql:
-    return _first_of(path, "")
-
-
-def _first_of(path: Path, cast: str) -> Sql:
-    """The value at the first way that leads to one.
-
-    The guards keep a way that is not there from costing 300 ms. They are only worth it
-    when there are two: a single `variant_extract` is pushed down, a guarded one is not.
-    """
-    values = [_of(f"{{}}{cast}", _extract(way)) for way in path.ways]
-    if len(values) == 1:
-        return values[0]
-    guarded = [
-        _of("CASE WHEN variant_exists(fields, ?) THEN {} END", way[0], value)
-        for way, value in zip(path.ways, values, strict=True)
-    ]
-    return _of("coalesce({}, {})", *guarded)
-
-
-def _extract(way: tuple[str, ...]) -> Sql:
-    return Sql(
-        "variant_extract(" * len(way) + "fields" + ", ?)" * len(way),
-        way,
-    )
-
-
-def _join(joiner: str, parts: Sequence[Sql]) -> Sql:
-    text = joiner.join(f"({part.text})" for part in parts)
-    return Sql(text, tuple(value for part in parts for value in part.params))
-
-
-def _of(template: str, *parts: Any) -> Sql:
-    """Fill `{}` with the SQL among `parts`; the rest are values of `?`, in order."""
-    text = template.format(*(part.text for part in parts if isinstance(part, Sql)))
-    params: list[Any] = []
-    for part in parts:
-        params.extend(part.params if isinstance(part, Sql) else (part,))
-    return Sql(text, tuple(params))

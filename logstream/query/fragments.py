@@ -1,0 +1,23 @@
+"""Pieces of SQL put together: text and parameters stay in step."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from logstream.core.sql import Sql
+
+FALSE = Sql("FALSE")
+
+
+def of(template: str, *parts: Any) -> Sql:
+    """Fill `{}` with the SQL among `parts`; the rest are values of `?`, in order."""
+    text = template.format(*(part.text for part in parts if isinstance(part, Sql)))
+    params: list[Any] = []
+    for part in parts:
+        params.extend(part.params if isinstance(part, Sql) else (part,))
+    return Sql(text, tuple(params))
+
+
+def join(joiner: str, parts: Sequence[Sql]) -> Sql:
+    """Each part in parentheses."""
+    text = joiner.join(f"({part.text})" for part in parts)
+    return Sql(text, tuple(value for part in parts for value in part.params))
