@@ -22,9 +22,10 @@ INLINE_BYTES = 65_536
 BLOCK_BYTES = 1_048_576
 """Blocks of a stream are at least this large, but for the last."""
 
-_DRAIN_BYTES = 64 * 1_048_576
+_DRAIN_BYTES = 256 * 1_048_576
 _DRAIN_S = 3.0
 _BEGUN = "logstream.body_begun"
+_ENDED = "logstream.body_ended"
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -116,6 +117,8 @@ class Bodies:
         """
         if "expect" in request.headers and _BEGUN not in request.scope:
             return
+        if _ENDED in request.scope:
+            return  # to receive once more would be to wait until the other hangs up
         seen = 0
         try:
             async with asyncio.timeout(_DRAIN_S):
@@ -155,7 +158,10 @@ class Bodies:
             ) from None
         if message["type"] != "http.request":
             raise BodyCutOff("The body was cut off; nothing of it was stored.")
-        return message["body"], message.get("more_body", False)
+        more = message.get("more_body", False)
+        if not more:
+            cast("dict[str, Any]", request.scope)[_ENDED] = True
+        return message["body"], more
 
     async def _plain(
         self, request: AnyRequest, cap: Cap, first: bytes
