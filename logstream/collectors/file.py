@@ -4,7 +4,6 @@ Where it stands in each file is stored with the entries, in one write: see `file
 for how a file is known again, and what becomes of rotated ones.
 """
 
-import enum
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,9 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from logstream.collectors.delivery import deliver
 from logstream.collectors.entry_maker import EntryMaker
-from logstream.collectors.file_follow import Follower, report
+from logstream.collectors.file_follow import Follower
 from logstream.collectors.file_paths import (
     absolute,
     expand,
@@ -23,10 +21,9 @@ from logstream.collectors.file_paths import (
     options_of_url,
     source_of,
 )
-from logstream.collectors.file_source import Identity
-from logstream.collectors.file_tail import Chunk, Rewritten, Tail, as_json
+from logstream.collectors.file_reading import Reading
+from logstream.collectors.file_tail import Tail
 from logstream.collectors.threads import in_thread
-from logstream.core.entry import Entry
 from logstream.core.errors import ConfigError
 from logstream.core.timestamps import now_ns
 from logstream.plugins.contracts import (
@@ -39,9 +36,6 @@ from logstream.plugins.contracts import (
 
 Wait = Callable[[Mapping[str, bool]], Awaitable[None]]
 """Returns when it is time to look again. Given: folder → whether with all below it."""
-
-_TURN_CHUNKS = 64
-"""Megabytes read from one file before the others have their turn."""
 
 
 class FileOptions(Options, frozen=True, kw_only=True):
@@ -113,7 +107,9 @@ class FileCollector:
             close_after_s=options.close_after_s,
             clock=self._clock,
         )
-        reading = _Reading(self, follower, sink)
+        reading = Reading(
+            follower, sink, maker_of=self._maker_of, progress=self._progress
+        )
         try:
             if self._context.once:
                 await reading.once()
@@ -129,7 +125,7 @@ class FileCollector:
         finally:
             follower.close()
 
-    async def _follow(self, reading: "_Reading", wait: Wait) -> None:
+    async def _follow(self, reading: Reading, wait: Wait) -> None:
         while True:
             await reading.round()
             folders = await in_thread(
@@ -143,14 +139,14 @@ class FileCollector:
             for pattern in self._patterns
             if not any(os.path.isfile(path) for path in expand((pattern,)))  # noqa: PTH113 - as `expand` gives them
         ]
-        missing.extend(sorted(follower.unreadable))
+        missing.extend(sorted(follower.discovery.unreadable))
         if missing:
             raise ConfigError(
                 f"Not read, missing or not allowed: {', '.join(missing)}. "
                 "What else there was has been read."
             )
 
-    def maker(self, path: str) -> EntryMaker:
+    def _maker_of(self, path: str) -> EntryMaker:
         parser, self._spare_parser = self._spare_parser or self._new_parser(), None
         return EntryMaker(
             parser,
@@ -159,127 +155,12 @@ class FileCollector:
             now=self._now,
         )
 
-    def progress(self, tail: Tail) -> None:
+    def _progress(self, tail: Tail) -> None:
         done, total = tail.source.progress(tail.offset)
         self._context.progress(name=tail.path, done=done, total=total, unit="bytes")
 
     def _new_parser(self) -> Parser:
         return self._context.parser(self._options.parser, self._options.parser_options)
-
-
-class _Step(enum.Enum):
-    READ = enum.auto()
-    IDLE = enum.auto()
-    """Nothing to read now."""
-    REORDERED = enum.auto()
-    """The files are others now: ask again which comes first."""
-
-
-class _Reading:
-    """One run: the files, and the maker of entries of each."""
-
-    def __init__(
-        self, collector: FileCollector, follower: Follower, sink: Sink
-    ) -> None:
-        self.follower = follower
-        self._collector = collector
-        self._sink = sink
-        self._makers: dict[Identity, EntryMaker] = {}
-
-    async def once(self) -> None:
-        """Read each file to the end that it has now."""
-        await self.follower.scan(self._sink)
-        while tails := self.follower.tails():
-            await self._finish(tails[0])
-
-    async def round(self) -> None:
-        """Find new files and read every file up to its end."""
-        await self.follower.scan(self._sink)
-        while await self._turns():
-            pass
-
-    async def _turns(self) -> bool:
-        """A turn for each file; whether there is more to read."""
-        more = False
-        for tail in self.follower.tails():
-            step = await self._turn(tail)
-            if step is _Step.REORDERED:
-                return True
-            more = more or step is _Step.READ
-        return more
-
-    async def _turn(self, tail: Tail) -> _Step:
-        for _ in range(_TURN_CHUNKS):
-            step = await self._step(tail, last=False)
-            if step is _Step.IDLE and self.follower.is_over(tail):
-                return await self._drain(tail)
-            if step is not _Step.READ:
-                return step
-        return _Step.READ
-
-    async def _finish(self, tail: Tail) -> None:
-        size = tail.source.size()
-        while size is None or tail.offset < size:
-            step = await self._step(tail, last=False)
-            if step is _Step.REORDERED:
-                return
-            if step is _Step.IDLE:
-                break
-        await self._drain(tail)
-
-    async def _drain(self, tail: Tail) -> _Step:
-        """Read what is left, a line without an end too, and close the file."""
-        while True:
-            step = await self._step(tail, last=True)
-            if step is _Step.REORDERED:
-                return step
-            if step is _Step.IDLE:
-                self._close(tail)
-                return step
-
-    async def _step(self, tail: Tail, *, last: bool) -> _Step:
-        """Read some lines and send them."""
-        maker = self._maker(tail)
-        try:
-            found = await in_thread(_read, tail, maker, last=last)
-        except Rewritten:
-            await self.follower.restart(tail, self._sink)
-            return _Step.REORDERED
-        except OSError as error:
-            report("A file can not be read.", tail.path, error)
-            self._close(tail)
-            return _Step.REORDERED
-        if found is None:
-            maker.pause()
-            return _Step.IDLE
-        chunk, entries = found
-        positions = {tail.name: as_json(tail.position(chunk))}
-        await deliver(self._sink, maker, chunk.lines, entries, positions)
-        tail.accept(chunk)
-        self.follower.heard_from(tail)
-        self._collector.progress(tail)
-        return _Step.READ
-
-    def _maker(self, tail: Tail) -> EntryMaker:
-        maker = self._makers.get(tail.source.identity)
-        if maker is None or maker.fields["file"] != tail.path:
-            maker = self._collector.maker(tail.path)
-            self._makers[tail.source.identity] = maker
-        return maker
-
-    def _close(self, tail: Tail) -> None:
-        self._makers.pop(tail.source.identity, None)
-        self.follower.drop(tail)
-
-
-def _read(
-    tail: Tail, maker: EntryMaker, *, last: bool
-) -> tuple[Chunk, list[Entry]] | None:
-    """In a thread: the disk, and the parser."""
-    chunk = tail.read(last=last)
-    if chunk is None:
-        return None
-    return chunk, maker.make(chunk.lines, chunk.notes)
 
 
 def _build(options: FileOptions, context: CollectorContext) -> FileCollector:

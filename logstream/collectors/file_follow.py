@@ -22,58 +22,25 @@ copy and the truncation is lost; that is so by design of this kind of rotation.
 **Deleted.** Read to its end, closed after `close_after_s`.
 """
 
+import contextlib
 import logging
 import math
-import os
-import stat
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from logstream.collectors.file_paths import (
-    expand,
-    folder_of,
-    is_matched,
-    is_related,
-)
-from logstream.collectors.file_source import (
-    EDGE_BYTES,
-    Identity,
-    Source,
-    is_compressed,
-    open_source,
-)
+from logstream.collectors.file_discovery import Discovery, Found, files_in, report
+from logstream.collectors.file_paths import folder_of, is_matched, is_related
+from logstream.collectors.file_source import EDGE_BYTES, Identity, is_compressed
 from logstream.collectors.file_tail import Position, Tail, as_json, from_json
 from logstream.collectors.threads import in_thread
 from logstream.plugins.contracts import Sink
-from logstream.telemetry.metrics import COLLECTOR_ERRORS
 
 _log = logging.getLogger(__name__)
 
 _COPY_BYTES = 256
 """Fewer bytes in common do not make a file a copy of another: better twice than never
 is a banner that two files begin with."""
-_BESIDE = 10_000
-"""Files in one folder that are looked at for rests."""
-
-
-class _Found:
-    """A file on disk that is not followed yet."""
-
-    __slots__ = ("identity", "matched", "path", "stored")
-
-    def __init__(self, path: str, identity: Identity, *, matched: bool) -> None:
-        self.path = path
-        self.identity = identity
-        self.matched = matched
-        self.stored: list[tuple[str, Position]] = []
-        """Positions under the names that this file may have."""
-
-    def names(self, collector: str) -> tuple[str, str]:
-        name = f"file:{collector}:{self.identity[1]}"
-        folder = folder_of(self.path).encode(errors="surrogateescape")
-        return name, f"{name}@{zlib.crc32(folder):08x}"
 
 
 class Follower:
@@ -97,8 +64,7 @@ class Follower:
         close_after_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.unreadable: set[str] = set()
-        """Paths that a pattern matches and that could not be opened."""
+        self.discovery = Discovery(patterns, compressed=once)
         self._name = name
         self._patterns = tuple(patterns)
         self._max_line_bytes = max_line_bytes
@@ -181,106 +147,78 @@ class Follower:
         if moved:
             await sink.send([], positions=moved)
 
-    def _look(self) -> list[_Found]:
-        found: dict[Identity, _Found] = {}
-        present: set[Identity] = set()
-        for path in expand(self._patterns):
-            identity = self._identity(path)
-            if identity is None or identity in present:
-                continue
-            present.add(identity)
+    def _look(self) -> list[Found]:
+        found: dict[Identity, Found] = {}
+        matched = self.discovery.matched()
+        for identity, path in matched.items():
             if tail := self._tails.get(identity):
                 tail.path = path
             else:
-                found[identity] = _Found(path, identity, matched=True)
-        for identity in self._tails.keys() - present:
+                found[identity] = Found(path, identity, matched=True)
+        for identity in self._tails.keys() - matched.keys():
             self._gone.setdefault(identity, self._clock())
-        for identity in self._gone.keys() & present:
+        for identity in self._gone.keys() & matched.keys():
             del self._gone[identity]
         if self._first:
-            for path in self._beside():
-                identity = self._identity(path)
-                if identity is not None and identity not in found:
-                    found[identity] = _Found(path, identity, matched=False)
+            found.update(
+                (each.identity, each) for each in self.discovery.beside(matched)
+            )
         return list(found.values())
-
-    def _beside(self) -> Iterator[str]:
-        """After a restart: what was rotated away meanwhile may have a rest."""
-        places = {
-            folder_of(path) for path in (*self._patterns, *expand(self._patterns))
-        }
-        for place in sorted(places):
-            yield from _files_in(place)
-
-    def _identity(self, path: str) -> Identity | None:
-        if is_compressed(path) and not self._once:
-            return None
-        try:
-            status = os.stat(path)  # noqa: PTH116 - ten thousand times a scan
-        except OSError:
-            return None
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        return status.st_dev, status.st_ino
 
     # -- taking up --------------------------------------------------------------------
 
-    def _admit(self, found: Iterable[_Found], *, at_end: bool) -> dict[str, Any]:
+    def _admit(self, found: Iterable[Found], *, at_end: bool) -> dict[str, Any]:
         """Returns the positions to store at once, before anything is read."""
-        moved: list[Tail] = []
-        fresh: list[tuple[_Found, Tail]] = []
-        for each in found:
-            if not each.matched and not each.stored:
-                continue
-            tail = self._tail(each)
-            if tail is None:
-                continue
-            if not _resume(tail, each.stored):
-                fresh.append((each, tail))
-            elif each.matched or self._has_rest(tail, each.stored):
-                self._follow(tail, gone=not each.matched)
-            else:
-                tail.source.close()
-        stale = [p for each, _ in fresh if each.matched for _, p in each.stored]
+        fresh = [new for each in found if (new := self._take_up(each)) is not None]
+        stale = [p for each, _ in fresh for _, p in each.stored]
         known = [*stale, *(tail.position() for tail in self._tails.values())]
+        moved: list[Tail] = []
         for each, tail in fresh:
-            if not each.matched or self._is_unfinished(tail):
-                tail.source.close()
-                continue
-            self._begin(tail, known, at_end=at_end and not each.stored)
-            if tail.offset > 0 or each.stored:
-                moved.append(tail)
-            self._follow(tail, gone=False)
+            with _reported(tail):
+                if self._is_unfinished(tail):
+                    tail.source.close()
+                    continue
+                self._begin(tail, known, at_end=at_end and not each.stored)
+                tail.name = self._free_name(each)
+                if tail.offset > 0 or each.stored:
+                    moved.append(tail)
+                self._follow(tail, gone=False)
         moved.extend(copy for p in stale if (copy := self._find_copy(p)) is not None)
         return {tail.name: as_json(tail.position()) for tail in moved}
 
-    def _tail(self, found: _Found) -> Tail | None:
-        source = self._open(found.path)
+    def _take_up(self, found: Found) -> tuple[Found, Tail] | None:
+        """Go on where a file was read up to; what is new comes back."""
+        if not found.matched and not found.stored:
+            return None
+        tail = self._tail(found)
+        if tail is None:
+            return None
+        with _reported(tail):
+            if not _resume(tail, found.stored):
+                if found.matched:
+                    return found, tail
+                tail.source.close()
+            elif found.matched or self._has_rest(tail, found.stored):
+                self._follow(tail, gone=not found.matched)
+            else:
+                tail.source.close()
+        return None
+
+    def _tail(self, found: Found) -> Tail | None:
+        source = self.discovery.open(found)
         if source is None:
             return None
-        if source.identity in self._tails or source.identity != found.identity:
-            # Another one by now: the next scan finds it.
-            source.close()
-            return None
-        name, other = found.names(self._name)
-        if any(tail.name == name for tail in self._tails.values()):
-            name = other
         return Tail(
-            source, path=found.path, name=name, max_line_bytes=self._max_line_bytes
+            source,
+            path=found.path,
+            name=self._free_name(found),
+            max_line_bytes=self._max_line_bytes,
         )
 
-    def _open(self, path: str) -> Source | None:
-        try:
-            source = open_source(path)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if path not in self.unreadable:
-                self.unreadable.add(path)
-                report("A file can not be opened.", path, error)
-            return None
-        self.unreadable.discard(path)
-        return source
+    def _free_name(self, found: Found) -> str:
+        name, other = found.names(self._name)
+        taken = any(tail.name == name for tail in self._tails.values())
+        return other if taken else name
 
     def _begin(self, tail: Tail, known: Iterable[Position], *, at_end: bool) -> None:
         """Where to start in a file that was not read before."""
@@ -320,22 +258,23 @@ class Follower:
 
     def _find_copy(self, before: Position) -> Tail | None:
         """Follow the file that has what a truncated one had, and more; or None."""
-        for path in _files_in(folder_of(before.path)):
+        for path in files_in(folder_of(before.path)):
             if is_compressed(path) or not _may_be_copied(before, path):
                 continue
-            identity = self._identity(path)
+            identity = self.discovery.identity(path)
             if identity is None or identity in self._tails:
                 continue
-            tail = self._tail(_Found(path, identity, matched=False))
+            tail = self._tail(Found(path, identity, matched=False))
             if tail is None:
                 continue
-            if tail.resume(before) and (tail.source.size() or 0) > before.offset:
-                tail.path = before.path
-                self._follow(tail, gone=True)
-                # Nobody writes to a copy: it is over as soon as it is read.
-                self._gone[identity] = -math.inf
-                return tail
-            tail.source.close()
+            with _reported(tail):
+                if tail.resume(before) and (tail.source.size() or 0) > before.offset:
+                    tail.path = before.path
+                    self._follow(tail, gone=True)
+                    # Nobody writes to a copy: it is over as soon as it is read.
+                    self._gone[identity] = -math.inf
+                    return tail
+                tail.source.close()
         return None
 
     def _follow(self, tail: Tail, *, gone: bool) -> None:
@@ -352,18 +291,15 @@ def _resume(tail: Tail, stored: Iterable[tuple[str, Position]]) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def _reported(tail: Tail) -> Iterator[None]:
+    """A file that can not be read costs itself only: the next scan tries again."""
+    try:
+        yield
+    except OSError as error:
+        report("A file can not be read.", tail.path, error)
+        tail.source.close()
+
+
 def _may_be_copied(position: Position, path: str) -> bool:
     return position.offset >= _COPY_BYTES and is_related(position.path, path)
-
-
-def _files_in(folder: str) -> list[str]:
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 - of thousands
-    except OSError:
-        return []
-    return [os.path.join(folder, name) for name in names[:_BESIDE]]  # noqa: PTH118 - of thousands
-
-
-def report(event: str, path: str, error: Exception) -> None:
-    COLLECTOR_ERRORS.inc()
-    _log.warning(event, extra={"file": path, "error": str(error)})

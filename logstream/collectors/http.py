@@ -8,20 +8,22 @@ it is reported and counted, and never ends the collector.
 import asyncio
 import hashlib
 import logging
-import os
 import random
-import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Meta
 
 from logstream.collectors.delivery import deliver
 from logstream.collectors.entry_maker import EntryMaker
 from logstream.collectors.http_answer import Answer, FetchFailed, pause_s
-from logstream.collectors.http_body import BodyError, Format, records_of
+from logstream.collectors.http_body import BodyError, records_of
+from logstream.collectors.http_options import (
+    HttpOptions,
+    headers_of,
+    host_of,
+    shown_of,
+)
 from logstream.collectors.http_repeats import Repeats, Seen
 from logstream.collectors.long_lines import parts_of
 from logstream.collectors.threads import in_thread
@@ -31,7 +33,6 @@ from logstream.core.timestamps import now_ns
 from logstream.plugins.contracts import (
     CollectorContext,
     CollectorSpec,
-    Options,
     Sink,
 )
 from logstream.telemetry.metrics import COLLECTOR_ERRORS
@@ -43,53 +44,8 @@ _log = logging.getLogger(__name__)
 
 _ONCE_ATTEMPTS = 5
 _MAX_RECORD_BYTES = 960 * 1024
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e]*")
 
 Sleep = Callable[[float], Awaitable[None]]
-
-
-class HttpOptions(Options, frozen=True, kw_only=True):
-    url: str
-    """What to ask for, with GET."""
-
-    interval_s: Annotated[float, Meta(ge=0.1, le=86_400)] = 30.0
-    """From one answer to the next question."""
-
-    source: str | None = None
-    """Source of the entries. By default the URL's host. A record that names its own
-    source keeps that."""
-
-    headers: dict[str, str] = msgspec.field(default_factory=dict)
-    """Sent along. No secrets here: `headers_env` and `token_env` are for those."""
-
-    headers_env: dict[str, str] = msgspec.field(default_factory=dict)
-    """Header → environment variable that holds its value."""
-
-    token_env: str | None = None
-    """Environment variable with a token for `Authorization: Bearer …`."""
-
-    format: Format = "auto"
-    """What the answer is: `json`, `ndjson`, `lines`; `auto` looks."""
-
-    entries_path: str | None = None
-    """Dotted path to the array in the JSON, such as `data.items`. By default the whole
-    answer if it is an array, else the first array under a usual name."""
-
-    parser: str = "auto"
-    """How to read a record: `auto`, or a parser's name such as `json` or `text`."""
-
-    parser_options: dict[str, Any] = msgspec.field(default_factory=dict)
-    """The parser's own keys."""
-
-    timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
-    """For the whole of a request."""
-
-    max_body_bytes: Annotated[int, Meta(ge=1024, le=256 * 1_048_576)] = 16 * 1_048_576
-    """A larger answer, unpacked, is not taken."""
-
-    ca_file: str | None = None
-    """Certificates to trust, in place of the system's, as a PEM file."""
 
 
 class _Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,12 +75,12 @@ class HttpCollector:
         jitter: Callable[[], float] = random.random,
         now: Callable[[], int] = now_ns,
     ) -> None:
-        host = _host(options.url)
+        host = host_of(options.url)
         self._options = options
         self._context = context
         self._sleep = sleep
         self._jitter = jitter
-        self._headers = _headers(options)
+        self._headers = headers_of(options)
         self._position_name = f"http:{context.name}"
         self._url_hash = hashlib.blake2b(
             options.url.encode(), digest_size=8
@@ -255,45 +211,9 @@ class HttpCollector:
         )
         final = not isinstance(error, FetchFailed) or error.final
         if self._context.once and (final or failures >= _ONCE_ATTEMPTS):
-            raise ServerUnreachable(f"{_shown(self._options.url)}: {error}.")
+            raise ServerUnreachable(f"{shown_of(self._options.url)}: {error}.")
         asked = error.retry_after_s if isinstance(error, FetchFailed) else None
         return pause_s(failures, asked, jitter=self._jitter)
-
-
-def _host(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigError(f"{_shown(url)}: {error}") from None
-    if parts.scheme not in {"http", "https"} or not host:
-        raise ConfigError(f"{_shown(url)}: expected http://host/… or https://host/….")
-    return host
-
-
-def _shown(url: str) -> str:
-    """Without what may be secret: user and password, query and fragment."""
-    without = re.sub(r"//[^/@]*@", "//", url)
-    return re.split(r"[?#]", without, maxsplit=1)[0]
-
-
-def _headers(options: HttpOptions) -> dict[str, str]:
-    found = dict(options.headers)
-    for name, variable in options.headers_env.items():
-        found[name] = _secret(variable)
-    if options.token_env is not None:
-        found["Authorization"] = f"Bearer {_secret(options.token_env)}"
-    for name, value in found.items():
-        if not _HEADER.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise ConfigError(f"{name!r} and its value make no HTTP header.")
-    return found
-
-
-def _secret(variable: str) -> str:
-    value = os.environ.get(variable, "").strip()
-    if not value:
-        raise ConfigError(f"The environment variable {variable} is not set, or empty.")
-    return value
 
 
 def options_of_url(url: str) -> Mapping[str, Any]:

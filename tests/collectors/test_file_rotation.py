@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from logstream.collectors import file_discovery, file_source
 from tests.collectors.scripted import Clock, Killed, Shelf, follow
 
 PADDING = "x" * 300
@@ -244,6 +245,73 @@ def test_other_files_in_the_folder_are_left_alone(log: Log) -> None:
         file.write("still not mine\n")
     follow(shelf, log.path)
     assert len(shelf.entries) == 2
+
+
+def test_files_of_one_inode_on_two_devices_do_not_share_a_position(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device is not part of a position's name: it changes with every reboot."""
+    log.lines(1)
+    other = log.folder.parent / "other.txt"
+    other.write_text("other\n")
+    stat = os.fstat
+
+    def same_inode(descriptor: int) -> os.stat_result:
+        found = list(stat(descriptor))
+        return os.stat_result([found[0], 7, found[1], *found[3:]])
+
+    monkeypatch.setattr(os, "fstat", same_inode)
+    monkeypatch.setattr(
+        file_discovery.Discovery,
+        "identity",
+        lambda _, path: (Path(path).stat().st_ino, 7),
+    )
+    shelf = Shelf()
+    for _ in range(3):
+        follow(shelf, log.path, other)
+        log.lines(1)
+        with other.open("a") as file:
+            file.write("other\n")
+    follow(shelf, other, log.path)
+    assert len(shelf.stored) == 2
+    assert sorted(shelf.messages) == [*log.expected(), *["other"] * 4]
+
+
+def test_a_file_that_changes_all_the_time_does_not_hold_up_the_others(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.lines(2)
+    odd = log.folder / "odd.log"
+    odd.write_text("x\n")
+    hold_in = file_source.Edges.hold_in
+    monkeypatch.setattr(
+        file_source.Edges,
+        "hold_in",
+        lambda self, source: source.path != str(odd) and hold_in(self, source),
+    )
+    shelf = Shelf()
+    follow(shelf, odd, log.path, events=[lambda: log.lines(1)])
+    expect_all(shelf, log)
+
+
+def test_a_file_that_can_not_be_read_costs_itself_only(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.lines(2)
+    bad = log.folder / "bad.log"
+    bad.write_text("x\n")
+    read_at = file_source.PlainFile.read_at
+    broken = [True]
+
+    def fails(self: file_source.PlainFile, offset: int, count: int) -> bytes:
+        if self.path == str(bad) and broken:
+            raise OSError(5, "scripted")
+        return read_at(self, offset, count)
+
+    monkeypatch.setattr(file_source.PlainFile, "read_at", fails)
+    shelf = Shelf()
+    follow(shelf, bad, log.path, events=[lambda: log.lines(1), broken.clear])
+    assert shelf.messages == [*log.expected(), "x"]
 
 
 ACTIONS = ("lines", "half", "rename", "copy", "look", "restart", "kill", "lost_ack")

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from logstream.collectors.http import SPEC, HttpCollector, HttpOptions
+from logstream.collectors.http import SPEC, HttpCollector
 from logstream.collectors.http_answer import pause_s, retry_after_s
+from logstream.collectors.http_options import HttpOptions
 from logstream.core.errors import ConfigError, EntryRejected, ServerUnreachable
 from logstream.core.timestamps import parse_ns
 from tests.collectors.scripted import NOW, Context, Killed, Shelf
@@ -325,7 +326,7 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
         (Reply(b"[1]\n"), {"format": "lines"}, ["[1]"]),
         (Reply(b'{"a":1}'), {"parser": "text"}, ['{"a":1}']),
         (
-            Reply(b"gr\xfcn\n", headers={"Content-Type": "text/plain; charset=latin-1"}),
+            Reply(b"gr\xfcn\n", headers={"Content-Type": "text/x; charset=latin-1"}),
             {},
             ["grün"],
         ),
