@@ -64,8 +64,8 @@ class SegmentFile:
     def close(self) -> None:
         """Writing is over. A file in memory stays readable until `delete`."""
         if self._durable and self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            fd, self._fd = self._fd, -1
+            os.close(fd)
 
     def delete(self) -> None:
         if self._durable:
@@ -132,7 +132,12 @@ class DiskFiles:
 
     def create(self) -> SegmentFile:
         file = self._create_in(self._folder)
-        sync_folder(self._folder)
+        try:
+            sync_folder(self._folder)
+        except OSError:
+            file.close()
+            file.delete()
+            raise
         return file
 
     def stage(self) -> StagedFiles:
@@ -191,8 +196,9 @@ class _StagedOnDisk:
     def create(self) -> SegmentFile:
         root = self._files._folder  # noqa: SLF001 - one class in two halves
         if self._folder is None:
-            self._folder = root / f"staging-{self._files._take_number():012d}"  # noqa: SLF001
-            self._folder.mkdir()
+            folder = root / f"staging-{self._files._take_number():012d}"  # noqa: SLF001
+            folder.mkdir()
+            self._folder = folder
         file = self._files._create_in(self._folder)  # noqa: SLF001
         self._created.append(file)
         return file
@@ -203,6 +209,7 @@ class _StagedOnDisk:
         final = self._folder.with_name(self._folder.name.replace("staging", "batch"))
         sync_folder(self._folder)
         self._folder.rename(final)
+        self._folder = final  # what `discard` removes, should the next step fail
         sync_folder(final.parent)
         for file in self._created:
             file.path = final / file.path.name
@@ -211,7 +218,8 @@ class _StagedOnDisk:
     def discard(self) -> None:
         if self._folder is not None:
             for file in self._created:
-                file.close()
+                with contextlib.suppress(OSError):  # nothing in it is to be kept
+                    file.close()
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 

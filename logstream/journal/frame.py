@@ -11,6 +11,7 @@ with none of an entry's keys, so a reader of NDJSON sees it as a row of nulls an
 it; no entry can look like one, since canonical entries have no other top-level keys.
 """
 
+import mmap
 from collections.abc import Iterator, Mapping
 from typing import Any
 from zlib import crc32
@@ -19,9 +20,6 @@ import msgspec
 
 _PREFIX = b'{"_frame":{"crc":"'
 _CRC_END = len(_PREFIX) + 8
-_USUAL_HEADER_BYTES = 4096
-MAX_HEADER_BYTES = 16 * 1_048_576
-"""One frame may carry the positions of thousands of files, for many requests."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +43,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     header: Header
 
 
+Mapped = bytes | mmap.mmap
+"""A segment's content: both have `find`, and slices that copy no more than they say."""
+
 _decode_line = msgspec.json.Decoder(_Line).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -67,43 +68,42 @@ def encode_header(
     return b"%s%08x%s" % (_PREFIX, crc, rest)
 
 
-def scan(data: memoryview) -> Iterator[Frame]:
-    """The whole frames from the beginning; ends before the first that is not."""
-    at = 0
+def scan(data: Mapped, start: int = 0) -> Iterator[Frame]:
+    """The whole frames from `start` on; ends before the first that is not."""
+    at = start
     while (frame := frame_at(data, at)) is not None:
         yield frame
         at = frame.end
 
 
-def frame_at(data: memoryview, at: int) -> Frame | None:
+def frame_at(data: Mapped, at: int) -> Frame | None:
     """The frame that begins at byte `at`; None when none does, or not a whole one."""
-    head = bytes(data[at : at + _USUAL_HEADER_BYTES])
-    newline = head.find(b"\n")
-    if newline < 0 and head.startswith(_PREFIX):
-        head = bytes(data[at : at + MAX_HEADER_BYTES])
-        newline = head.find(b"\n")
-    if newline < _CRC_END or not head.startswith(_PREFIX):
+    if data[at : at + len(_PREFIX)] != _PREFIX:
         return None
+    newline = data.find(b"\n", at + _CRC_END)
+    if newline < 0:
+        return None
+    head = data[at : newline + 1]
     try:
-        header = _decode_line(head[:newline]).frame
+        header = _decode_line(head).frame
         crc = int(head[len(_PREFIX) : _CRC_END], 16)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    payload_start = at + newline + 1
-    end = payload_start + header.bytes
+    end = newline + 1 + header.bytes
     if header.bytes < 0 or end > len(data):
         return None
-    if crc32(data[payload_start:end], crc32(head[_CRC_END : newline + 1])) != crc:
+    with memoryview(data) as view, view[newline + 1 : end] as payload:
+        found = crc32(payload, crc32(head[_CRC_END:]))
+    if found != crc:
         return None
-    return Frame(start=at, payload_start=payload_start, end=end, header=header)
+    return Frame(start=at, payload_start=newline + 1, end=end, header=header)
 
 
-def find_next(data: memoryview, after: int) -> Frame | None:
+def find_next(data: Mapped, after: int) -> Frame | None:
     """The first whole frame that begins behind byte `after`: to go on past damage."""
-    raw = bytes(data[after:])
-    at = raw.find(b"\n" + _PREFIX)
+    at = data.find(b"\n" + _PREFIX, after)
     while at >= 0:
-        if (frame := frame_at(data, after + at + 1)) is not None:
+        if (frame := frame_at(data, at + 1)) is not None:
             return frame
-        at = raw.find(b"\n" + _PREFIX, at + 1)
+        at = data.find(b"\n" + _PREFIX, at + 1)
     return None

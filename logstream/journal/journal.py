@@ -5,6 +5,7 @@ the disk, the larger the groups. A full or old segment is closed and handed on; 
 deleted when every partition has applied it (`retire`).
 """
 
+import errno
 import logging
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import Any, Self
 
 import msgspec
 
-from logstream.core.errors import DiskFull, StorageError
+from logstream.core.errors import BadRequest, DiskFull, StorageError
 from logstream.journal.files import SegmentFiles
 from logstream.journal.positions import Positions, Stamped
 from logstream.journal.segment import MAX_LINES, Segment
@@ -23,7 +24,9 @@ from logstream.telemetry.metrics import FSYNC_SECONDS, GROUP_REQUESTS, JOURNAL_S
 _log = logging.getLogger(__name__)
 
 _MAX_GROUP_BYTES = 16 * 1_048_576
-_NO_SPACE = (28, 122)  # ENOSPC, EDQUOT
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_CLOSE_TIMEOUT_S = 30.0
+_encode = msgspec.json.Encoder().encode
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -70,6 +73,7 @@ class Journal:
         self._stopping = False
         self._active: Segment | None = None
         self._outstanding: dict[int, Segment] = {}
+        self._held_bytes = 0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -79,13 +83,17 @@ class Journal:
 
         Raises:
             StorageError: the journal is closed. Nothing was queued.
+            BadRequest: a position cannot be written as JSON.
         """
         if ticket.lines >= MAX_LINES:
             raise StorageError(f"{ticket.lines} lines do not fit into one frame.")
+        if ticket.positions:
+            check_positions(ticket.positions)
         with self._wake:
             if self._stopping:
                 raise StorageError("The journal is closed.")
             self._waiting.append(ticket)
+            self._held_bytes += len(ticket.payload)
             self._wake.notify()
 
     def stage(self) -> Staging:
@@ -94,13 +102,24 @@ class Journal:
             self._files,
             segment_bytes=self.segment_bytes,
             stamp=self.positions.stamp,
+            on_bytes=self._hold,
             on_commit=self._take_staged,
         )
+
+    def held_bytes(self) -> int:
+        """Of entries that are not retired: queued, staged, written, all of them."""
+        with self._wake:
+            return self._held_bytes
+
+    def _hold(self, size: int) -> None:
+        with self._wake:
+            self._held_bytes += size
 
     def adopt(self, segment: Segment) -> None:
         """A segment that was found at start: it is outstanding from now on."""
         with self._wake:
             self._outstanding[segment.number] = segment
+            self._held_bytes += segment.size
         JOURNAL_SEGMENTS.inc()
 
     def cut(self) -> list[int]:
@@ -110,13 +129,21 @@ class Journal:
             The numbers of all segments that hold acked entries and are not retired.
         """
         with self._wake:
-            active = self._active
-            numbers = list(self._outstanding)
-            if active is not None and active.entries:
-                numbers.append(active.number)
+            if self._active is not None and self._active.entries:
                 self._cut_wanted = True
                 self._wake.notify()
-            return numbers
+            return self._numbers()
+
+    def numbers(self) -> list[int]:
+        """Of all segments that hold acked entries and are not retired."""
+        with self._wake:
+            return self._numbers()
+
+    def _numbers(self) -> list[int]:
+        numbers = list(self._outstanding)
+        if self._active is not None and self._active.entries:
+            numbers.append(self._active.number)
+        return numbers
 
     def outstanding(self) -> list[Segment]:
         """All that is not retired, the active one last."""
@@ -129,7 +156,9 @@ class Journal:
         self.positions.save(segment.positions)
         segment.file.delete()
         with self._wake:
-            self._outstanding.pop(segment.number, None)
+            if self._outstanding.pop(segment.number, None) is None:
+                return
+            self._held_bytes -= segment.size
         JOURNAL_SEGMENTS.dec()
 
     def close(self) -> None:
@@ -137,7 +166,9 @@ class Journal:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._thread.join()
+        self._thread.join(_CLOSE_TIMEOUT_S)
+        if self._thread.is_alive():
+            _log.error("The disk does not answer: the journal is left as it is.")
 
     def __enter__(self) -> Self:
         return self
@@ -183,13 +214,7 @@ class Journal:
         for ticket in group:
             positions.update(ticket.positions)
         stamped = self.positions.stamp(positions) if positions else {}
-        error: StorageError | None = None
-        try:
-            segment = self._segment_for(lines)
-        except OSError as failure:
-            error = _storage_error(failure)
-        else:
-            error = self._write_frame(segment, payload, lines, stamped)
+        error = self._write_frame(payload, lines, stamped)
         if error is None:
             self.positions.note(stamped)
             GROUP_REQUESTS.observe(len(group))
@@ -211,19 +236,21 @@ class Journal:
         return self._active
 
     def _write_frame(
-        self,
-        segment: Segment,
-        payload: list[bytes],
-        lines: int,
-        positions: dict[str, Stamped],
+        self, payload: list[bytes], lines: int, positions: dict[str, Stamped]
     ) -> StorageError | None:
+        size = sum(map(len, payload))
+        before = 0
         try:
+            segment = self._segment_for(lines)
+            before = segment.size
             segment.write_frame(payload, lines=lines, positions=positions)
             started = time.perf_counter()
             segment.sync()
-        except OSError as failure:
+        except Exception as failure:  # noqa: BLE001 - delivered to those who wait
+            self._hold(-size)
             self._abandon_active()
             return _storage_error(failure)
+        self._hold(segment.size - before - size)  # its header counts from now on
         FSYNC_SECONDS.observe(time.perf_counter() - started)
         return None
 
@@ -232,13 +259,12 @@ class Journal:
         kernel may have dropped the pages and call the next fsync a success.
         """
         active = self._active
-        assert active is not None
+        if active is None:
+            return
         try:
             active.file.cut_back()
         except OSError:
-            _log.exception(
-                "A segment could not be cut back; the next start repairs it."
-            )
+            _log.exception("A segment was not cut back: what failed stands behind it.")
         self._close_active()
 
     def _close_active(self) -> None:
@@ -248,16 +274,20 @@ class Journal:
                 self._outstanding[segment.number] = segment
         if segment is None:
             return
-        segment.file.close()
+        try:
+            segment.file.close()
+        except OSError:
+            _log.exception("A segment was not closed: %s", segment.file.path)
         if segment.entries:
             JOURNAL_SEGMENTS.inc()
             self._on_segment(segment)
             return
+        self._hold(-segment.size)
         try:
             self.positions.save(segment.positions)
             segment.file.delete()
         except OSError:
-            _log.exception("Positions stay in %s until the next start.", segment.file)
+            _log.exception("Positions stay in %s.", segment.file.path)
 
     def _take_staged(self, segments: Sequence[Segment]) -> None:
         with self._wake:
@@ -280,6 +310,17 @@ def _take_group(waiting: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
     return waiting, []
 
 
-def _storage_error(failure: OSError) -> StorageError:
+def check_positions(positions: Mapping[str, Any]) -> None:
+    """Raises BadRequest, to the one whose they are: a group shares its frame."""
+    try:
+        _encode(positions)
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise BadRequest(f"A position cannot be stored: {error}.") from None
+
+
+def _storage_error(failure: Exception) -> StorageError:
+    if not isinstance(failure, OSError):
+        _log.error("The journal failed in a way it should not.", exc_info=failure)
+        return StorageError(f"The journal cannot be written: {failure!r}.")
     kind = DiskFull if failure.errno in _NO_SPACE else StorageError
     return kind(f"The journal cannot be written: {failure.strerror or failure}.")

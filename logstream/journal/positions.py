@@ -22,6 +22,9 @@ from logstream.journal.files import write_durably
 Stamped = tuple[int, Any]
 """A stamp and a position; the position None says that the name was removed."""
 
+MAX_REMOVED = 1000
+"""Removed names that are remembered, so that no older frame brings one back."""
+
 
 class Positions:
     """Thread-safe.
@@ -83,3 +86,10 @@ def _merge(into: dict[str, Stamped], positions: Mapping[str, Stamped]) -> None:
     for name, stamped in positions.items():
         if name not in into or stamped[0] > into[name][0]:
             into[name] = stamped
+    if len(into) <= MAX_REMOVED:
+        return
+    removed = [name for name, (_, value) in into.items() if value is None]
+    if len(removed) > MAX_REMOVED:
+        removed.sort(key=lambda name: into[name][0])
+        for name in removed[:-MAX_REMOVED]:
+            del into[name]

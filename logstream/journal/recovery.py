@@ -36,19 +36,14 @@ def recover(number: int, path: Path) -> Recovered:
         return _recovered(number, path, [], 0, 0)
     with (
         path.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as m,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
     ):
-        data = memoryview(m)
-        try:
-            frames = list(scan(data))
-            good = frames[-1].end if frames else 0
-            if good == size:
-                return _recovered(number, path, frames, size, 0)
-            later = find_next(data, good)
-            if later is not None:
-                return _take_out_damage(number, path, data, frames, later)
-        finally:
-            data.release()
+        frames = list(scan(data))
+        good = frames[-1].end if frames else 0
+        if good == size:
+            return _recovered(number, path, frames, size, 0)
+        if (later := find_next(data, good)) is not None:
+            return _take_out_damage(number, path, data, frames, later)
     os.truncate(path, good)
     with path.open("rb+") as repaired:
         os.fsync(repaired.fileno())
@@ -56,19 +51,12 @@ def recover(number: int, path: Path) -> Recovered:
 
 
 def _take_out_damage(
-    number: int, path: Path, data: memoryview, frames: list[Frame], later: Frame
+    number: int, path: Path, data: mmap.mmap, frames: list[Frame], later: Frame
 ) -> Recovered:
     shutil.copyfile(path, path.with_name(f"damaged-{path.name}.copy"))
     found: Frame | None = later
     while found is not None:
-        rest = list(scan(data[found.start :]))
-        moved = found.start
-        frames.extend(
-            msgspec.structs.replace(
-                frame, start=frame.start + moved, end=frame.end + moved
-            )
-            for frame in rest
-        )
+        frames.extend(scan(data, found.start))
         found = find_next(data, frames[-1].end)
     whole = b"".join(data[frame.start : frame.end] for frame in frames)
     torn = len(data) - len(whole)
