@@ -63,8 +63,9 @@ def rows_of(batch: Batch, *, max_entry_bytes: int) -> Sql:
     return sql
 
 
+# `upper`: RFC 3339 allows a small `t` and `z`, which DuckDB does not read.
 _PARSED = (
-    "TRY_CAST(timestamp AS TIMESTAMP_NS) AS timestamp, "
+    "TRY_CAST(upper(timestamp) AS TIMESTAMP_NS) AS timestamp, "
     f"coalesce(source, 'unknown') AS source, {_LEVEL} AS level, message, "
     "CAST(fields AS VARIANT) AS fields"
 )

@@ -131,7 +131,7 @@ def _insert(
     values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(letters))
     params: list[object] = []
     for letter in letters:
-        detail = letter.detail[:MAX_DETAIL_CHARS]
+        detail = letter.detail[:MAX_DETAIL_CHARS].encode("utf-8", "replace").decode()
         params += [letter.id, segment, letter.failed_at, letter.processor]
         params += [letter.reason, detail, bytes(letter.entry).decode()]
     db.execute(f"INSERT INTO dead.letters VALUES {values}", params)

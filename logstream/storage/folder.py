@@ -41,7 +41,8 @@ class DataFolder:
             ) from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self.announce(None)
+        except BlockingIOError:
             owner = read_owner(path)
             os.close(self._fd)
             pid = owner.pid if owner else None
@@ -51,7 +52,11 @@ class DataFolder:
                 "(--server), or name another folder with --data.",
                 pid=pid,
             ) from None
-        self.announce(None)
+        except OSError as failure:
+            os.close(self._fd)
+            raise StorageError(
+                f"The data folder {path} cannot be locked ({failure.strerror})."
+            ) from None
 
     @property
     def journal(self) -> Path:

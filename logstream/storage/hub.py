@@ -6,13 +6,20 @@ since DuckDB has no time limit of its own.
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
 from logstream.config.settings import StorageConfig
-from logstream.core.errors import BadRequest, QueryTimeout, StorageError
+from logstream.core.errors import (
+    BadRequest,
+    QueryTimeout,
+    StorageCorrupt,
+    StorageError,
+)
+
+_AGAIN_S = 0.05
 
 
 class Hub:
@@ -40,12 +47,8 @@ class Hub:
         """A cursor in a transaction: committed at the end, rolled back on an error."""
         cursor = self._root.cursor()
         try:
-            cursor.execute("BEGIN")
-            yield cursor
-            cursor.execute("COMMIT")
-        except BaseException:
-            _roll_back(cursor)
-            raise
+            with transaction(cursor):
+                yield cursor
         finally:
             cursor.close()
 
@@ -59,9 +62,7 @@ class Hub:
             StorageError: DuckDB could not.
         """
         cursor = self._root.cursor()
-        timer = threading.Timer(timeout_s, cursor.interrupt)
-        timer.daemon = True
-        timer.start()
+        watch = _Watch(cursor, timeout_s)
         try:
             yield cursor
         except duckdb.InterruptException:
@@ -72,9 +73,10 @@ class Hub:
         except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
             raise BadRequest(f"The query cannot be run: {first_line(error)}") from None
         except duckdb.Error as error:
-            raise StorageError(f"The query failed: {first_line(error)}") from error
+            kind = StorageCorrupt if "Corrupt " in str(error) else StorageError
+            raise kind(f"The query failed: {first_line(error)}") from error
         finally:
-            timer.cancel()
+            watch.end()
             cursor.close()
 
     def close(self) -> None:
@@ -85,9 +87,46 @@ def first_line(error: BaseException) -> str:
     return str(error).split("\n", 1)[0]
 
 
-def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+@contextmanager
+def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Committed at the end, rolled back on an error."""
+    cursor.execute("BEGIN")
     try:
-        cursor.execute("ROLLBACK")
-    except duckdb.Error:
-        # The transaction is gone already: DuckDB ended it with the error.
-        return
+        yield
+        cursor.execute("COMMIT")
+    except BaseException:
+        # The transaction may be gone already: DuckDB ended it with the error.
+        with suppress(duckdb.Error):
+            cursor.execute("ROLLBACK")
+        raise
+
+
+class _Watch:
+    """Interrupts a cursor when its time is over, and goes on to: an interrupt between
+    two statements is forgotten by the second one.
+    """
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> None:
+        self._cursor = cursor
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._over = False
+        self._timer = self._start(timeout_s)
+
+    def end(self) -> None:
+        """No interrupt comes after this."""
+        with self._lock:
+            self._over = True
+            self._timer.cancel()
+
+    def _start(self, pause_s: float) -> threading.Timer:
+        timer = threading.Timer(pause_s, self._interrupt)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _interrupt(self) -> None:
+        with self._lock:
+            if not self._over:
+                self._cursor.interrupt()
+                self._timer = self._start(_AGAIN_S)

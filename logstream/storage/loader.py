@@ -5,20 +5,32 @@ read into a temporary table first, since a transaction can write one attached fi
 """
 
 import time
-from datetime import date, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
 
 import duckdb
 import msgspec
 
-from logstream.core.errors import StorageError
+from logstream.core.errors import StorageCorrupt, StorageError
 from logstream.core.sql import Sql
 from logstream.core.timestamps import TimestampError, parse_ns
 from logstream.storage.batch import Batch, rows_of
-from logstream.storage.hub import Hub, first_line
-from logstream.storage.partitions import Partition, Partitions, day_of
+from logstream.storage.hub import Hub, first_line, transaction
+from logstream.storage.partition import (
+    NS_PER_DAY,
+    Partition,
+    day_of,
+    is_corrupt,
+    start_ns,
+)
+from logstream.storage.partitions import Partitions
 from logstream.telemetry.metrics import INSERT_SECONDS
 
 _INSERT = "INSERT INTO {name}.entries "
+_DAY = f"epoch_ns(timestamp) // {NS_PER_DAY}"
+"""Days since 1970. CAST … AS DATE rounds to microseconds first, and so the last
+nanoseconds of a day into the next."""
 _OWN_ERRORS = (
     duckdb.OutOfMemoryException,
     duckdb.IOException,
@@ -82,9 +94,9 @@ class Loader:
             raise UnloadableBatch(first_line(error)) from None
 
     def _load_day(self, batch: Batch, rows: Sql, day: date) -> Loaded:
-        partition = self._partitions.attach(day)
+        partition = self._writable(day)
         started = time.perf_counter()
-        with self._hub.writing() as cursor:
+        with self._guarding(partition), self._hub.writing() as cursor:
             before = _applied_entries(cursor, partition, batch.segment)
             if before is not None:
                 raise _SpansDays  # a replay: the other days, if any, may lack it
@@ -114,12 +126,13 @@ class Loader:
         try:
             _stage(cursor, rows)
             days = cursor.execute(
-                "SELECT CAST(timestamp AS DATE) AS day, count(*) FROM staged "
-                "GROUP BY day ORDER BY day"
+                f"SELECT {_DAY} AS day, count(*) FROM staged GROUP BY day ORDER BY day"
             ).fetchall()
             total = sum(count for _, count in days)
             moved = [
-                self._move_day(cursor, batch, day, batch.size * count // total)
+                self._move_day(
+                    cursor, batch, day_of(day * NS_PER_DAY), batch.size * count // total
+                )
                 for day, count in days
             ]
         finally:
@@ -136,28 +149,42 @@ class Loader:
         day: date,
         raw_bytes: int,
     ) -> Loaded:
-        partition = self._partitions.attach(day)
+        partition = self._writable(day)
         started = time.perf_counter()
-        cursor.execute("BEGIN")
-        try:
+        with self._guarding(partition), transaction(cursor):
             before = _applied_entries(cursor, partition, batch.segment)
             stored = 0
             if before is None:
                 stored = _count(
                     cursor.execute(
                         _INSERT.format(name=partition.name) + "SELECT * FROM staged "
-                        "WHERE CAST(timestamp AS DATE) = ?",
-                        (day,),
+                        f"WHERE {_DAY} = ?",
+                        (start_ns(day) // NS_PER_DAY,),
                     )
                 )
                 _remember(cursor, partition, batch, stored, raw_bytes)
-            cursor.execute("COMMIT")
-        except duckdb.Error:
-            cursor.execute("ROLLBACK")
-            raise
         INSERT_SECONDS.observe(time.perf_counter() - started)
         partition.mark_dirty(stored)
         return Loaded(entries=stored, before=before or 0)
+
+    def _writable(self, day: date) -> Partition:
+        """The day's partition; in place of one that is damaged, a new one."""
+        try:
+            return self._partitions.attach(day)
+        except StorageCorrupt:
+            self._partitions.set_aside(day)
+            return self._partitions.attach(day)
+
+    @contextmanager
+    def _guarding(self, partition: Partition) -> Iterator[None]:
+        """Damage that a load finds in a partition is no fault of the batch."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if not is_corrupt(error):
+                raise
+            self._partitions.set_aside(partition.day, partition)
+            raise StorageCorrupt(f"A batch goes to a new file: {error}") from None
 
 
 def _stage(cursor: duckdb.DuckDBPyConnection, rows: Sql) -> None:
@@ -193,17 +220,13 @@ def _check_day(
 ) -> None:
     """All rows of the batch are of this day. By id, so it reads its row groups only."""
     text = (
-        "SELECT min(timestamp), max(timestamp) "
+        "SELECT epoch_ns(min(timestamp)), epoch_ns(max(timestamp)) "
         f"FROM {partition.name}.entries WHERE id >= ? AND id < ?"
     )
     found = cursor.execute(text, (batch.segment << 20, (batch.segment + 1) << 20))
     low, high = found.fetchall()[0]
-    if low is not None and not (_date(low) == _date(high) == day):
+    if low is not None and not (day_of(low) == day_of(high) == day):
         raise _SpansDays
-
-
-def _date(value: datetime) -> date:
-    return value.date()
 
 
 def _count(result: duckdb.DuckDBPyConnection) -> int:

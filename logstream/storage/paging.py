@@ -1,8 +1,8 @@
 """Cursors: where the next page begins, as opaque text.
 
-By time, and by id, a cursor is the last row's key, so a page neither repeats nor skips
-an entry however many arrive meanwhile. By another column it is a row count: entries
-that arrive between two pages may shift it.
+By time a cursor is the last row's key, so a page neither repeats nor skips an entry
+however many arrive meanwhile. By another column it is a row count: entries that arrive
+between two pages may shift it.
 """
 
 import base64
@@ -47,6 +47,7 @@ def decode_cursor(text: str, *, query: int) -> Cursor:
         raise BadRequest(
             "The cursor belongs to another query: repeat that one with it."
         )
-    if not (0 <= cursor.offset < 2**53 and abs(cursor.id) < 2**63):
+    numbers = (cursor.timestamp_ns, cursor.id)
+    if not (0 <= cursor.offset < 2**53 and all(abs(n) < 2**63 for n in numbers)):
         raise BadRequest("The cursor is not one that this server gave.")
     return cursor

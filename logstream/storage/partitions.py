@@ -3,25 +3,42 @@
 A day has a table `entries`, and a table `applied` of the journal segments that are in
 it, written in the same transaction as their rows. That is how a replay after a crash
 neither loses nor doubles an entry.
+
+A file that is damaged is left out of answers and reported. When entries of its day come
+in, it is kept as `….duckdb.broken-1`, and a new one takes its place; one that another
+process has locked is only waited for.
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import msgspec
 
-from logstream.core.errors import StorageError
+from logstream.core.errors import StorageCorrupt, StorageError
 from logstream.storage.hub import Hub, first_line
+from logstream.storage.partition import (
+    SUFFIX,
+    WAL,
+    Partition,
+    PartitionState,
+    day_of,
+    day_of_name,
+    is_corrupt,
+    wal_of,
+)
 from logstream.telemetry.metrics import PARTITIONS, PARTITIONS_BROKEN
 
 _log = logging.getLogger(__name__)
 
-SUFFIX = ".duckdb"
+_ASIDE = ".broken-"
+_BROKEN_PAUSE_S = 5.0
 ROW_GROUP_ROWS = 61_440
 """Half of DuckDB's default: a full segment makes two or three, which are compressed and
 shredded as they are loaded (68 MB and 360 MB of memory per million entries, instead of
@@ -36,36 +53,10 @@ CREATE TABLE IF NOT EXISTS {name}.applied (
 """
 
 
-class PartitionState(msgspec.Struct, frozen=True, kw_only=True):
-    """What `partitions()` says of a day."""
-
-    day: date
-    stored_bytes: int
-    broken: str = ""
-    """Why it does not open; empty when it does."""
-
-
-class Partition:
-    """One attached day. `name` is its catalog name in the hub."""
-
-    def __init__(self, day: date, path: Path | None) -> None:
-        self.day = day
-        self.path = path
-        self.name = day.strftime("d%Y%m%d")
-        self.dirty_rows = 0
-        """Rows loaded since the last checkpoint; fields of those are slow to read."""
-        self.dirty_since = 0.0
-
-    def mark_dirty(self, rows: int) -> None:
-        if self.dirty_rows == 0:
-            self.dirty_since = time.monotonic()
-        self.dirty_rows += rows
-
-    def stored_bytes(self) -> int:
-        if self.path is None:
-            return 0
-        wal = self.path.with_name(self.path.name + ".wal")
-        return sum(p.stat().st_size for p in (self.path, wal) if p.exists())
+class _Broken(msgspec.Struct, frozen=True):
+    reason: str
+    until: float
+    """Reads leave the day alone until then, by `time.monotonic`."""
 
 
 class Partitions:
@@ -80,10 +71,13 @@ class Partitions:
         self._folder = folder
         self._lock = threading.Lock()
         self._attached: dict[date, Partition] = {}
-        self._broken: dict[date, str] = {}
+        self._broken: dict[date, _Broken] = {}
         self._days: set[date] = set(_days_in(folder)) if folder else set()
-        PARTITIONS.set(len(self._days))
-        PARTITIONS_BROKEN.set(0)
+        self._aside: dict[Path, str] = {}
+        for path in folder.glob(f"*{SUFFIX}{_ASIDE}*") if folder else ():
+            if path.suffix != WAL and day_of_name(path) is not None:
+                self._aside[path] = "it was set aside before"
+        self._set_gauges()
 
     def days(self, from_ns: int | None = None, to_ns: int | None = None) -> list[date]:
         """Days that may hold instants in [from_ns, to_ns), the newest first."""
@@ -96,47 +90,109 @@ class Partitions:
         """These days, attached; one that does not open is reported and left out."""
         found: list[Partition] = []
         for day in days:
+            with self._lock:
+                broken = self._broken.get(day)
+            if broken is not None and time.monotonic() < broken.until:
+                continue
             try:
                 found.append(self.attach(day))
             except StorageError as error:
-                _log.warning("A partition is left out: %s", error)
+                if broken is None:
+                    _log.warning("A partition is left out of answers: %s", error)
         return found
 
     def attach(self, day: date) -> Partition:
         """The partition of a day, made if it is missing.
 
         Raises:
-            StorageError: it does not open.
+            StorageCorrupt: its file is damaged: `set_aside`.
+            StorageError: it does not open now, such as when another process has it.
         """
         with self._lock:
             if (partition := self._attached.get(day)) is not None:
                 return partition
-            partition = self._open(day)
+            try:
+                partition = self._open(day)
+            except duckdb.Error as error:
+                reason = first_line(error)
+                until = time.monotonic() + _BROKEN_PAUSE_S
+                self._broken[day] = _Broken(reason, until)
+                self._set_gauges()
+                kind = StorageCorrupt if is_corrupt(error) else StorageError
+                text = f"The partition of {day} does not open: {reason}"
+                raise kind(text) from None
+            self._broken.pop(day, None)
             self._attached[day] = partition
             self._days.add(day)
-            PARTITIONS.set(len(self._days))
+            self._set_gauges()
             return partition
+
+    def set_aside(self, day: date, damaged: Partition | None = None) -> None:
+        """Keep a damaged file under another name, so that a new one takes its place.
+
+        Args:
+            damaged: The partition it was seen in; None: it did not open at all. Does
+                nothing when another thread has set it aside since.
+
+        Raises:
+            StorageError: it cannot be renamed.
+        """
+        path = self._path_of(day)
+        with self._lock:
+            if path is None or self._attached.get(day) is not damaged:
+                return
+            reason = "it is damaged"
+            if broken := self._broken.pop(day, None):
+                reason = broken.reason
+            if path.exists():
+                self._rename_aside(path, reason)
+            if damaged is not None:
+                del self._attached[day]
+                self._detach(damaged)
+            self._days.discard(day)
+            self._set_gauges()
 
     def attached(self) -> list[Partition]:
         with self._lock:
             return list(self._attached.values())
 
     def states(self) -> list[PartitionState]:
-        """Every day, the newest first."""
+        """Every day, the newest first, and files that were set aside."""
         with self._lock:
-            days = sorted(self._days, reverse=True)
-            broken = dict(self._broken)
-        return [
+            found = dict.fromkeys(self._days, "")
+            for day, broken in self._broken.items():
+                found[day] = broken.reason
+            aside = list(self._aside.items())
+        states = [
             PartitionState(
                 day=day,
                 stored_bytes=Partition(day, self._path_of(day)).stored_bytes(),
-                broken=broken.get(day, ""),
+                broken=broken,
             )
-            for day in days
+            for day, broken in found.items()
         ]
+        states += [
+            PartitionState(
+                day=broken_day,
+                stored_bytes=path.stat().st_size,
+                broken=f"kept as {path.name}: {reason}",
+            )
+            for path, reason in aside
+            if (broken_day := day_of_name(path)) is not None and path.exists()
+        ]
+        return sorted(states, key=lambda state: (state.day, state.broken), reverse=True)
 
     def stored_bytes(self) -> int:
-        return sum(state.stored_bytes for state in self.states())
+        """Of all days. Cheap enough for every second: one look into the folder."""
+        if self._folder is None:
+            return 0
+        total = 0
+        with os.scandir(self._folder) as found:
+            for file in found:
+                if file.name.endswith((SUFFIX, SUFFIX + WAL)):
+                    with suppress(FileNotFoundError):  # a checkpoint took it away
+                        total += file.stat().st_size
+        return total
 
     def highest_segment(self) -> int:
         """The highest journal segment that any day remembers. Opens every day."""
@@ -154,8 +210,7 @@ class Partitions:
         for partition in self.attached():
             rows = partition.dirty_rows
             if rows and when(partition) and self._checkpoint(partition):
-                partition.dirty_rows -= rows
-                partition.dirty_since = time.monotonic()
+                partition.mark_clean(rows)
                 done += 1
         return done
 
@@ -173,48 +228,69 @@ class Partitions:
         return True
 
     def _open(self, day: date) -> Partition:
+        """Raises duckdb.Error."""
         path = self._path_of(day)
         partition = Partition(day, path)
-        where = str(path) if path else ":memory:"
+        if path is not None and wal_of(path).exists():
+            partition.mark_dirty(1)  # left by a crash: rows that are not checkpointed
+        # ATTACH takes no parameters; a path of ours may hold a quote all the same.
+        quoted = (str(path) if path else ":memory:").replace("'", "''")
         cursor = self._hub.cursor()
         try:
-            # ATTACH takes no parameters; a path of ours may hold a quote all the same.
-            quoted = where.replace("'", "''")
             cursor.execute(
                 f"ATTACH '{quoted}' AS {partition.name} "
                 f"(STORAGE_VERSION 'latest', ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
             )
-            cursor.execute(_SCHEMA.format(name=partition.name))
-        except duckdb.Error as error:
-            self._broken[day] = first_line(error)
-            PARTITIONS_BROKEN.set(len(self._broken))
-            raise StorageError(
-                f"The partition {where} does not open: {first_line(error)}"
-            ) from None
+            try:
+                cursor.execute(_SCHEMA.format(name=partition.name))
+            except duckdb.Error:
+                self._detach(partition)
+                raise
         finally:
             cursor.close()
-        self._broken.pop(day, None)
-        PARTITIONS_BROKEN.set(len(self._broken))
         return partition
+
+    def _detach(self, partition: Partition) -> None:
+        cursor = self._hub.cursor()
+        try:
+            cursor.execute(f"DETACH {partition.name}")
+        except duckdb.Error as error:
+            _log.warning("A partition was not detached: %s", first_line(error))
+        finally:
+            cursor.close()
+
+    def _rename_aside(self, path: Path, reason: str) -> None:
+        number = 1
+        while (target := path.with_name(f"{path.name}{_ASIDE}{number}")).exists():
+            number += 1
+        try:
+            path.rename(target)
+            if wal_of(path).exists():
+                wal_of(path).rename(wal_of(target))
+        except OSError as failure:
+            raise StorageError(
+                f"The damaged partition {path} cannot be renamed ({failure.strerror})."
+            ) from None
+        self._aside[target] = reason
+        _log.error(
+            "A partition is damaged, and kept as %s: %s. A new one is made.",
+            target,
+            reason,
+        )
+
+    def _set_gauges(self) -> None:
+        PARTITIONS.set(len(self._days))
+        PARTITIONS_BROKEN.set(len(self._broken) + len(self._aside))
 
     def _path_of(self, day: date) -> Path | None:
         return self._folder / f"{day.isoformat()}{SUFFIX}" if self._folder else None
 
 
-def day_of(ns: int) -> date:
-    return datetime.fromtimestamp(ns // 1_000_000_000, tz=UTC).date()
-
-
-def start_ns(day: date) -> int:
-    """The instant at which a day begins."""
-    return (day.toordinal() - date(1970, 1, 1).toordinal()) * 86_400_000_000_000
-
-
 def _days_in(folder: Path) -> list[date]:
     days = []
     for path in folder.glob(f"*{SUFFIX}"):
-        try:
-            days.append(date.fromisoformat(path.stem))
-        except ValueError:
+        if (day := day_of_name(path)) is not None:
+            days.append(day)
+        else:
             _log.warning("Not a partition, left alone: %s", path)
     return days

@@ -3,7 +3,7 @@
 Reads never wait for loads, nor loads for reads: DuckDB gives each its own snapshot.
 """
 
-import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,7 +18,8 @@ from logstream.storage.paging import (
     encode_cursor,
     query_checksum,
 )
-from logstream.storage.partitions import Partition, Partitions, PartitionState
+from logstream.storage.partition import Partition, PartitionState
+from logstream.storage.partitions import Partitions
 from logstream.storage.selection import Selection, condition, union, value_of
 
 _ROW = (
@@ -27,6 +28,8 @@ _ROW = (
     "CAST(CAST(fields AS JSON) AS VARCHAR)"
 )
 _EMPTY = msgspec.Raw(b"{}")
+_INFINITE = re.compile(r'("(?:[^"\\]|\\.)*")|-?Infinity')
+"""A text, which stays as it is, or an infinite number."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -274,10 +277,9 @@ def _row(found: Sequence[Any]) -> Row:
 def _fields_json(text: object) -> msgspec.Raw:
     if not isinstance(text, str):
         return _EMPTY
-    if "Infinity" in text or "NaN" in text:
+    if "Infinity" in text:
         # 1e999 is valid JSON and an infinite double; JSON has no way to say that back.
-        cleaned = json.loads(text, parse_constant=lambda _: None)
-        return msgspec.Raw(msgspec.json.encode(cleaned))
+        text = _INFINITE.sub(lambda found: found[1] or "null", text)
     return msgspec.Raw(text.encode())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from logstream.core.sql import TRUE, Sql
-from logstream.storage.partitions import Partition
+from logstream.storage.partition import Partition
 
 COLUMNS = ("timestamp", "source", "level", "message", "id")
 _SELECTED = "id, timestamp, source, level, message, fields"

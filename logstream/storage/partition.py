@@ -1,0 +1,97 @@
+"""A partition: the file of one UTC day, its name, and how it is known to be damaged."""
+
+import threading
+import time
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+SUFFIX = ".duckdb"
+WAL = ".wal"
+NS_PER_DAY = 86_400_000_000_000
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+class PartitionState(msgspec.Struct, frozen=True, kw_only=True):
+    """What `partitions()` says of a day."""
+
+    day: date
+    stored_bytes: int
+    broken: str = ""
+    """Why it does not open; empty when it does."""
+
+
+class Partition:
+    """One attached day. `name` is its catalog name in the hub."""
+
+    def __init__(self, day: date, path: Path | None) -> None:
+        self.day = day
+        self.path = path
+        self.name = day.strftime("d%Y%m%d")
+        self._lock = threading.Lock()
+        self.dirty_rows = 0
+        """Rows loaded since the last checkpoint; fields of those are slow to read."""
+        self.dirty_since = 0.0
+
+    def mark_dirty(self, rows: int) -> None:
+        with self._lock:
+            if self.dirty_rows == 0:
+                self.dirty_since = time.monotonic()
+            self.dirty_rows += rows
+
+    def mark_clean(self, rows: int) -> None:
+        """So many of the dirty rows were checkpointed; others may have come since."""
+        with self._lock:
+            self.dirty_rows -= rows
+            self.dirty_since = time.monotonic()
+
+    def stored_bytes(self) -> int:
+        if self.path is None:
+            return 0
+        return sum(
+            p.stat().st_size for p in (self.path, wal_of(self.path)) if p.exists()
+        )
+
+
+_DAMAGE = (
+    "is not a valid DuckDB database file",
+    "Corrupt database file",
+    "Corrupt WAL file",
+    "Invalid WAL entry",
+    "Could not read enough bytes",
+)
+
+
+def is_corrupt(error: duckdb.Error) -> bool:
+    """Whether a file is damaged, and not just locked, forbidden or out of reach.
+
+    DuckDB has no type for it. What is not recognised is taken to pass.
+    """
+    return any(text in str(error) for text in _DAMAGE)
+
+
+def wal_of(path: Path) -> Path:
+    """The write-ahead log that DuckDB keeps beside a file."""
+    return path.with_name(path.name + WAL)
+
+
+def day_of(ns: int) -> date:
+    """The day of an instant; the first or last that there is, when it is beyond."""
+    day = ns // NS_PER_DAY + _EPOCH
+    return date.fromordinal(min(max(day, 1), date.max.toordinal()))
+
+
+def start_ns(day: date) -> int:
+    """The instant at which a day begins."""
+    return (day.toordinal() - _EPOCH) * NS_PER_DAY
+
+
+def day_of_name(path: Path) -> date | None:
+    name = path.name.partition(SUFFIX)[0]
+    try:
+        day = date.fromisoformat(name)
+    except ValueError:
+        return None
+    return day if day.isoformat() == name else None
