@@ -4,6 +4,7 @@ A processor that raises, or hands back nonsense, costs only the entries that it 
 on: the batch is retried one entry at a time, and those that still fail are dead.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,8 +12,12 @@ from typing import Any
 import msgspec
 
 from logstream.core.entry import Entry, make_id
-from logstream.core.levels import LEVELS
+from logstream.core.levels import DEFAULT_LEVEL, LEVELS
 from logstream.core.rejections import DeadReason
+from logstream.core.timestamps import canonical
+from logstream.pipeline.decode import DEFAULT_SOURCE, decode_any_number
+from logstream.pipeline.depth import MAX_DEPTH, too_deep_line
+from logstream.pipeline.instants import all_loadable
 from logstream.plugins.contracts import Processor, Rewrite
 
 
@@ -41,6 +46,19 @@ class _Contract(Exception):
     """What a processor handed back is not what the contract asks for."""
 
 
+class _Journaled(msgspec.Struct, gc=False):
+    """A line as it may stand in the journal: an entry that has all its parts is one
+    of canonical NDJSON, but a sender may leave these out.
+    """
+
+    id: int
+    timestamp: str
+    message: str
+    source: str = DEFAULT_SOURCE
+    level: str = DEFAULT_LEVEL
+    fields: dict[str, Any] | None = None
+
+
 class _Checked(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """What a line must be to be loaded; checked in C after the last processor."""
 
@@ -53,6 +71,7 @@ class _Checked(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 _decode = msgspec.json.Decoder(Entry).decode_lines
+_decode_journaled = msgspec.json.Decoder(_Journaled).decode
 _decode_checked = msgspec.json.Decoder(_Checked).decode_lines
 _encode_lines = msgspec.json.Encoder().encode_lines
 _encode = msgspec.json.Encoder().encode
@@ -122,7 +141,7 @@ def _run_step(
 ) -> tuple[Sequence[Entry], list[_Failed]]:
     try:
         return _checked(processor.process(batch), batch), []
-    except Exception:  # noqa: BLE001 - found out below, entry by entry
+    except BaseException:  # noqa: BLE001 - found out below, entry by entry
         return _one_by_one(name, processor, batch)
 
 
@@ -136,10 +155,19 @@ def _one_by_one(
             kept.extend(_checked(processor.process([entry]), [entry]))
         except _Contract as error:
             failed.append(_Failed(entry.id, name, "processor_contract", str(error)))
-        except Exception as error:  # noqa: BLE001 - delivered to the dead letters
-            detail = f"{type(error).__name__}: {error}"
+        except BaseException as error:  # noqa: BLE001 - delivered to the dead letters
+            detail = describe(error)
             failed.append(_Failed(entry.id, name, "processor_error", detail))
     return kept, failed
+
+
+def describe(error: BaseException) -> str:
+    """What was raised, as text that can be stored, whatever a plugin raised."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - its own text is what fails
+        text = f"{type(error).__name__}, which cannot be printed"
+    return text.encode("utf-8", "replace").decode()
 
 
 def _checked(result: object, batch: Sequence[Entry]) -> Sequence[Entry]:
@@ -165,27 +193,50 @@ def _entries_of(lines: bytes) -> tuple[list[Entry], list[Dead]]:
     """Entries of canonical lines; what Python cannot read is dead."""
     try:
         return [_normal(entry) for entry in _decode(lines)], []
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         pass
     entries: list[Entry] = []
     dead: list[Dead] = []
-    for line in lines.splitlines():
+    for line in lines.split(b"\n"):
         try:
-            entries.extend(_normal(entry) for entry in _decode(line))
-        except (msgspec.MsgspecError, RecursionError) as error:
-            dead.append(unreadable(line, str(error)))
+            entries.append(_entry_of(line))
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            dead.append(unreadable(line, describe(error)))
     return entries, dead
 
 
+def _entry_of(line: bytes) -> Entry:
+    try:
+        found = _decode_journaled(line)
+    except msgspec.ValidationError:
+        found = msgspec.convert(decode_any_number(line), _Journaled)
+    return _normal(
+        Entry(
+            id=found.id,
+            timestamp=found.timestamp,
+            source=found.source,
+            level=found.level,
+            message=found.message,
+            fields=found.fields or {},
+        )
+    )
+
+
 _LEVELS = frozenset(LEVELS)
+_CANONICAL_TIME = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,8}[1-9])?Z", re.ASCII
+)
 
 
 def _normal(entry: Entry) -> Entry:
     """The loader's SQL does the same for a batch that needs no Python."""
-    if entry.level in _LEVELS:
+    if entry.level not in _LEVELS:
+        level = entry.level.lower()
+        level = "warn" if level == "warning" else level
+        entry = msgspec.structs.replace(entry, level=level)
+    if _CANONICAL_TIME.fullmatch(entry.timestamp):
         return entry
-    level = entry.level.lower()
-    return msgspec.structs.replace(entry, level="warn" if level == "warning" else level)
+    return msgspec.structs.replace(entry, timestamp=canonical(entry.timestamp))
 
 
 def unreadable(line: bytes, detail: str, reason: DeadReason = "load_error") -> Dead:
@@ -200,7 +251,7 @@ def unreadable(line: bytes, detail: str, reason: DeadReason = "load_error") -> D
 def _encode_checked(batch: Sequence[Entry]) -> tuple[bytes, list[_Failed]]:
     try:
         payload = _encode_lines(batch)
-        _decode_checked(payload)
+        _check_lines(payload)
         return payload, []
     except Exception:  # noqa: BLE001 - found out entry by entry
         return _encode_one_by_one(batch)
@@ -211,13 +262,23 @@ def _encode_one_by_one(batch: Sequence[Entry]) -> tuple[bytes, list[_Failed]]:
     failed: list[_Failed] = []
     for entry in batch:
         try:
-            line = _encode(entry)
-            _decode_checked(line)
-            lines.append(line + b"\n")
+            line = _encode(entry) + b"\n"
+            _check_lines(line)
+            lines.append(line)
+        except _Contract as error:
+            failed.append(_Failed(entry.id, "", "processor_contract", str(error)))
         except Exception as error:  # noqa: BLE001 - delivered to the dead letters
-            detail = f"{type(error).__name__}: {error}"
+            detail = describe(error)
             failed.append(_Failed(entry.id, "", "processor_contract", detail))
     return b"".join(lines), failed
+
+
+def _check_lines(payload: bytes) -> None:
+    """Whether the loader can take them in. Raises _Contract, MsgspecError."""
+    if not all_loadable([row.timestamp for row in _decode_checked(payload)]):
+        raise _Contract("the timestamp is not in UTC, or not from 1970 to 2262")
+    if too_deep_line(payload):
+        raise _Contract(f"is nested deeper than {MAX_DEPTH} levels")
 
 
 def with_ids(data: bytes, segment: int) -> list[bytes]:

@@ -5,10 +5,11 @@ per entry) goes to the journal as the very bytes that came. The lenient way, for
 else: each entry is read, put right and written anew. Both accept the same entries.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 from typing import Annotated, Any, Literal, cast
 
@@ -20,6 +21,7 @@ from logstream.core.levels import DEFAULT_LEVEL, level_of
 from logstream.core.rejections import RejectReason
 from logstream.core.timestamps import TimestampError, canonical, format_ns
 from logstream.pipeline.depth import MAX_DEPTH, is_too_deep, too_deep_line
+from logstream.pipeline.instants import all_loadable
 
 DEFAULT_SOURCE = "unknown"
 MAX_SOURCE_CHARS = 512
@@ -72,8 +74,9 @@ _decode_any = msgspec.json.Decoder().decode
 _decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _source_of = attrgetter("source")
-_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = datetime(2262, 4, 10, tzinfo=UTC)
+_BOM = b"\xef\xbb\xbf"
+_MAX_DIGITS = 4300
+"""Of an integer, that Python reads."""
 
 
 def decode_one(body: bytes, *, limits: IntakeConfig, received_ns: int) -> Decoded:
@@ -83,7 +86,7 @@ def decode_one(body: bytes, *, limits: IntakeConfig, received_ns: int) -> Decode
         EntryRejected: with index 0.
     """
     try:
-        line, source = _rewrite(body, limits, format_ns(received_ns))
+        line, source = _rewrite(body.removeprefix(_BOM), limits, format_ns(received_ns))
     except _Refused as refused:
         raise refused.at(0) from None
     return Decoded(payload=line, entries=1, sources={source: 1})
@@ -103,6 +106,7 @@ def decode_array(
             f"A JSON array may have {limits.max_array_bytes} bytes "
             "(intake.max_array_bytes): send NDJSON, which has no such limit."
         )
+    body = body.removeprefix(_BOM)
     try:
         _check_utf8(body)
         rows = _decode_rows(body)
@@ -139,6 +143,8 @@ def decode_lines(
     Raises:
         EntryRejected: an entry is bad and `partial` is off.
     """
+    if first_index == 0:
+        chunk = chunk.removeprefix(_BOM)
     if (fast := _as_it_is(chunk, limits)) is not None:
         return fast
     return _rewrite_all(
@@ -164,24 +170,11 @@ def _as_it_is(chunk: bytes, limits: IntakeConfig) -> Decoded | None:
         rows = _decode_fast(chunk)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
-    if len(rows) != lines or not _times_are_canonical(rows):
+    if len(rows) != lines or not all_loadable([row.timestamp for row in rows]):
         return None
     if too_deep_line(chunk) or _has_line_over(chunk, limits.max_entry_bytes):
         return None
     return Decoded(payload=chunk, entries=lines, sources=Counter(map(_source_of, rows)))
-
-
-def _times_are_canonical(rows: list[_Canonical]) -> bool:
-    """All in UTC, since a cast to TIMESTAMP_NS overlooks an offset, and in range."""
-    times = [row.timestamp for row in rows]
-    zones = {time.tzinfo for time in times}
-    if zones == {None}:
-        first, last = _FIRST.replace(tzinfo=None), _LAST.replace(tzinfo=None)
-    elif zones == {UTC}:
-        first, last = _FIRST, _LAST
-    else:
-        return False
-    return min(times) >= first and max(times) < last
 
 
 def _has_line_over(chunk: bytes, limit: int) -> bool:
@@ -247,7 +240,9 @@ def _rewrite(row: bytes, limits: IntakeConfig, received: str) -> tuple[bytes, st
         entry["fields"] = fields
     try:
         return _encode(entry) + b"\n", source
-    except (UnicodeEncodeError, msgspec.EncodeError, OverflowError) as error:
+    except RecursionError:
+        raise _too_deep() from None
+    except (UnicodeEncodeError, msgspec.EncodeError) as error:
         raise _Refused("not_utf8", f"cannot be written as UTF-8: {error}") from None
 
 
@@ -257,11 +252,38 @@ def _parse(row: bytes) -> dict[str, Any]:
         raw = _decode_any(row)
     except RecursionError:
         raise _too_deep() from None
+    except msgspec.ValidationError as error:
+        raw = _decode_out_of_range(row, error)
     except msgspec.DecodeError as error:
         raise _Refused("not_json", _json_error(error, row)) from None
     if not isinstance(raw, dict):
         raise _Refused("wrong_type", f"expected an object, got {_kind(raw)}")
     return raw
+
+
+def _decode_out_of_range(row: bytes, error: msgspec.ValidationError) -> object:
+    """A number beyond a double, such as 1e999, is infinite, which is answered as null:
+    that is what DuckDB makes of it on the fast way. Raises _Refused.
+    """
+    try:
+        return decode_any_number(row)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
+        raise _Refused("not_json", _json_error(error, row)) from None
+
+
+def decode_any_number(text: bytes) -> object:
+    """JSON with numbers of any size. Raises ValueError, RecursionError."""
+    return json.loads(text, parse_int=_int, parse_constant=_refuse_constant)
+
+
+def _int(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _timestamp(value: object, received: str) -> str:

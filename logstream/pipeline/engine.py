@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,20 +11,24 @@ from typing import Any
 import msgspec
 
 from logstream.config.settings import Settings
+from logstream.core.entry import ID_LINE_BITS
+from logstream.core.errors import NotReady
 from logstream.core.timestamps import now_ns
 from logstream.journal.files import DiskFiles, SegmentFile, SegmentFiles
 from logstream.journal.journal import Journal
 from logstream.journal.recovery import recover
 from logstream.journal.segment import Segment
 from logstream.pipeline.decode import decode_lines
-from logstream.pipeline.intake import Gate, Intake
+from logstream.pipeline.gate import Gate
+from logstream.pipeline.intake import Intake
 from logstream.pipeline.pool import WorkerPool
 from logstream.pipeline.settler import Settler
 from logstream.pipeline.upkeep import Rates, Upkeep
 from logstream.pipeline.worker import Outcome
 from logstream.plugins.contracts import Predicate
 from logstream.storage.dead_letters import DeadLetter, DeadLetterStore
-from logstream.storage.partitions import Partition, Partitions
+from logstream.storage.partition import Partition
+from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.telemetry import metrics
 
@@ -31,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 _SETTLE_TIMEOUT_S = 30.0
 _REPLAYED_LETTERS = "dead-letters:replayed"
+_LETTERS_AT_ONCE = 1000
 _CHECKPOINT_ROWS = 200_000
 _CHECKPOINT_IDLE_S = 5.0
 _CHECKPOINT_LATEST_S = 60.0
@@ -85,9 +91,11 @@ class Engine:
         self._partitions = partitions
         self._state = "starting"
         self._disk_free = files.free_bytes()
-        self._received = self._stored = 0
+        self._stored = 0
+        self._lock = threading.Lock()
         self._settler = Settler()
         self._rates = Rates()
+        self._replaying_letters = threading.Lock()
         self._closed = False
         self._data_path = data_path
         self.intake = Intake(settings.intake, self._make_gate())
@@ -102,11 +110,15 @@ class Engine:
 
         Returns at once; `readiness` is red while it goes on, and queries wait.
         """
-        replayed = self._adopt_found()
-        self._state = "replaying" if replayed else ""
+        found = self._adopt_found()
+        replayed = sum(segment.entries for segment in found)
         self._remove_replayed_letters()
+        with self._lock:
+            self._state = "replaying" if replayed else ""
+            metrics.REPLAYING.set(1 if replayed else 0)
+        for segment in found:
+            self._pool.submit(segment)
         self.intake.connect(self._journal)
-        metrics.REPLAYING.set(1 if replayed else 0)
         return replayed
 
     def close(self, timeout_s: float | None = None) -> int:
@@ -118,7 +130,8 @@ class Engine:
         if self._closed:
             return 0
         self._closed = True
-        self._state = "stopping"
+        with self._lock:
+            self._state = "stopping"
         limit = self.settings.workers.shutdown_timeout_s
         limit = limit if timeout_s is None else timeout_s
         self._journal.close()
@@ -183,8 +196,21 @@ class Engine:
         """Send dead letters through the processors again; returns how many.
 
         Their ids are stored with them in one frame, so a crash in between neither loses
-        nor doubles one. They get new ids.
+        nor doubles one. They get new ids. Those of a batch that is not stored as a
+        whole yet are left: it would put them there again.
+
+        Raises:
+            NotReady: another call does so just now.
+            Overloaded, DiskFull, StorageError: they are where they were.
         """
+        if not self._replaying_letters.acquire(blocking=False):
+            raise NotReady("Dead letters are being replayed already.")
+        try:
+            return await self._replay_dead_letters(ids)
+        finally:
+            self._replaying_letters.release()
+
+    async def _replay_dead_letters(self, ids: Sequence[int] | None) -> int:
         letters = await asyncio.to_thread(self._letters, ids)
         if not letters:
             return 0
@@ -201,9 +227,13 @@ class Engine:
     # ---- inside ----
 
     def _letters(self, ids: Sequence[int] | None) -> list[DeadLetter]:
+        self._remove_replayed_letters()  # if the last call came no further
         if ids is not None:
-            return self.dead_letters.get(ids)
-        return self.dead_letters.list(limit=1000)
+            found = self.dead_letters.get(ids)
+        else:
+            found = self.dead_letters.list(limit=_LETTERS_AT_ONCE)
+        unfinished = self._outstanding_numbers()
+        return [one for one in found if one.id >> ID_LINE_BITS not in unfinished]
 
     def _remove_replayed_letters(self) -> None:
         found = self._journal.positions.get([_REPLAYED_LETTERS])
@@ -212,21 +242,23 @@ class Engine:
 
     def _make_gate(self) -> Gate:
         return Gate(
-            queued_bytes=lambda: sum(s.size for s in self._journal.outstanding()),
+            queued_bytes=self._held_bytes,
             has_room=self._has_room,
             closed=lambda: "stopping" if self._closed else "",
             capacity_bytes=self.settings.intake.capacity_bytes,
         )
 
+    def _held_bytes(self) -> int:
+        return self._journal.held_bytes()
+
     def _has_room(self) -> bool:
         return self._disk_free >= self.settings.storage.min_free_bytes
 
-    def _adopt_found(self) -> int:
+    def _adopt_found(self) -> list[Segment]:
         if not isinstance(self._files, DiskFiles):
-            return 0
-        entries = 0
-        found = list(self._files.existing())
-        for number, path in found:
+            return []
+        found: list[Segment] = []
+        for number, path in list(self._files.existing()):
             whole = recover(number, path)
             if whole.torn_bytes:
                 metrics.JOURNAL_TORN_BYTES.inc(whole.torn_bytes)
@@ -245,22 +277,22 @@ class Engine:
             segment.positions = dict(whole.positions)
             self._journal.positions.note(segment.positions)
             self._journal.adopt(segment)
-            self._pool.submit(segment)
-            entries += whole.entries
-        return entries
+            found.append(segment)
+        return found
 
     def _segment_stored(self, segment: Segment, outcome: Outcome) -> None:
         self._journal.retire(segment)
-        self._stored += outcome.stored
         self._settler.gone([segment.number])
-        if self._state == "replaying" and not any(
-            other.replayed for other in self._journal.outstanding()
-        ):
-            self._state = ""
-            metrics.REPLAYING.set(0)
+        with self._lock:
+            self._stored += outcome.stored
+            if self._state != "replaying" or not segment.replayed:
+                return
+            if not any(other.replayed for other in self._journal.outstanding()):
+                self._state = ""
+                metrics.REPLAYING.set(0)
 
     def _outstanding_numbers(self) -> set[int]:
-        return {segment.number for segment in self._journal.outstanding()}
+        return set(self._journal.numbers())
 
     def _to_wait_for(self) -> set[int]:
         return set(self._journal.cut()) - self._pool.stuck().keys()

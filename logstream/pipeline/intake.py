@@ -7,18 +7,17 @@ drop. Lives on the event loop; the journal's thread does the writing.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
 
 from logstream.config.settings import IntakeConfig
 from logstream.core.errors import (
-    DiskFull,
     EntryRejected,
     LogStreamError,
     NotReady,
-    Overloaded,
     StorageError,
     TooLarge,
 )
@@ -26,9 +25,9 @@ from logstream.core.timestamps import now_ns
 from logstream.journal.journal import Journal, Ticket
 from logstream.journal.staging import Staging
 from logstream.pipeline.decode import Decoded, Rejection, decode_lines
+from logstream.pipeline.gate import Gate
 from logstream.telemetry.metrics import (
     MAX_SOURCES,
-    OVERLOADED,
     RECEIVED,
     RECEIVED_BYTES,
     REJECTED,
@@ -50,36 +49,14 @@ class StreamResult(msgspec.Struct, frozen=True, kw_only=True):
     rejected_count: int
 
 
-class Gate:
-    """Whether more may come in. Functions, so that the intake knows no engine."""
+class _Waiting(msgspec.Struct, frozen=True):
+    """Who waits for a ticket, and what to count once it is on disk, even if the one
+    who waited has gone: its entries are stored all the same.
+    """
 
-    def __init__(
-        self,
-        *,
-        queued_bytes: Callable[[], int],
-        has_room: Callable[[], bool],
-        closed: Callable[[], str],
-        capacity_bytes: int,
-    ) -> None:
-        self._queued_bytes = queued_bytes
-        self._has_room = has_room
-        self._closed = closed
-        self._capacity_bytes = capacity_bytes
-
-    def check(self, size: int) -> None:
-        """Raises NotReady, DiskFull or Overloaded."""
-        if reason := self._closed():
-            raise NotReady(f"Nothing is taken in: {reason}.")
-        if not self._has_room():
-            OVERLOADED.inc()
-            raise DiskFull(
-                "The disk is nearly full (storage.min_free_bytes): free some space, "
-                "and entries are taken in again."
-            )
-        queued = self._queued_bytes()
-        if queued and queued + size > self._capacity_bytes:
-            OVERLOADED.inc()
-            raise Overloaded(queued_bytes=queued, capacity_bytes=self._capacity_bytes)
+    future: asyncio.Future[None]
+    sources: Mapping[str, int]
+    size: int
 
 
 class Intake:
@@ -90,6 +67,7 @@ class Intake:
         self._gate = gate
         self._journal: Journal | None = None
         self._sources: set[str] = set()
+        self._lock = threading.Lock()
         self.received = 0
         """Entries acked by this process."""
 
@@ -111,9 +89,10 @@ class Intake:
         if len(decoded.payload) > _LARGE_BYTES:
             await self._append_staged(decoded, positions or {})
             return
-        self._gate.check(len(decoded.payload))
-        await self._write(decoded.payload, decoded.entries, positions or {})
-        self.count_received(decoded.sources, len(decoded.payload))
+        self.check(len(decoded.payload))
+        await self.write(
+            decoded.payload, decoded.entries, decoded.sources, positions or {}
+        )
 
     def stream(
         self, *, partial: bool = False, positions: Mapping[str, Any] | None = None
@@ -123,8 +102,12 @@ class Intake:
 
     def group_done(self, group: Sequence[Ticket], error: StorageError | None) -> None:
         """From the journal's thread: wake those who wait for these tickets."""
-        for loop in {ticket.done.get_loop() for ticket in group}:
-            mine = [ticket for ticket in group if ticket.done.get_loop() is loop]
+        waiting: list[_Waiting] = [ticket.done for ticket in group]
+        if error is None:
+            for one in waiting:
+                self.count_received(one.sources, one.size)
+        for loop in {one.future.get_loop() for one in waiting}:
+            mine = [one.future for one in waiting if one.future.get_loop() is loop]
             with contextlib.suppress(RuntimeError):  # closed: nobody waits any more
                 loop.call_soon_threadsafe(_resolve, mine, error)
 
@@ -135,14 +118,20 @@ class Intake:
             await stream.put(decoded)
             await stream.commit()
 
-    async def _write(
-        self, payload: bytes, lines: int, positions: Mapping[str, Any]
+    async def write(
+        self,
+        payload: bytes,
+        lines: int,
+        sources: Mapping[str, int],
+        positions: Mapping[str, Any],
     ) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Return when it is on disk. Raises StorageError, BadRequest."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done = _Waiting(future, sources, len(payload))
         self.journal.append(
             Ticket(payload=payload, lines=lines, positions=positions, done=done)
         )
-        await done
+        await future
 
     @property
     def journal(self) -> Journal:
@@ -151,13 +140,21 @@ class Intake:
         return self._journal
 
     def check(self, size: int) -> None:
+        """As `Gate.check`."""
         self._gate.check(size)
 
+    def check_room(self) -> None:
+        """As `Gate.check_room`."""
+        self._gate.check_room()
+
     def count_received(self, sources: Mapping[str, int], size: int) -> None:
+        """These are on disk. On any thread."""
         RECEIVED_BYTES.inc(size)
-        for source, count in sources.items():
-            self.received += count
-            RECEIVED.labels(self._label(source)).inc(count)
+        with self._lock:
+            labels = [(self._label(source), n) for source, n in sources.items()]
+            self.received += sum(sources.values())
+        for label, count in labels:
+            RECEIVED.labels(label).inc(count)
 
     def _label(self, source: str) -> str:
         if source in self._sources:
@@ -196,6 +193,8 @@ class IntakeStream:
         self._staging: Staging | None = None
         self._first: Decoded | None = None
         self._index = 0
+        self._skipping = False
+        """Within an entry that is too long: `partial` goes on behind it."""
         self._entries = 0
         self._bytes = 0
         self._sources: dict[str, int] = {}
@@ -218,10 +217,13 @@ class IntakeStream:
                 f"A batch may have {limits.max_batch_bytes} bytes "
                 "(intake.max_batch_bytes): send it in parts."
             )
-        self._rest.append(chunk)
-        self._rest_bytes += len(chunk)
-        if self._rest_bytes >= _PIECE_BYTES:
-            await self._take(b"".join(self._rest), last=False)
+        # In pieces: what is decoded at once has to fit into one frame.
+        for at in range(0, len(chunk), _PIECE_BYTES):
+            piece = chunk[at : at + _PIECE_BYTES]
+            self._rest.append(piece)
+            self._rest_bytes += len(piece)
+            if self._rest_bytes >= _PIECE_BYTES:
+                await self._take(b"".join(self._rest), last=False)
 
     async def put(self, decoded: Decoded) -> None:
         """Take entries that are decoded already, of any number."""
@@ -241,20 +243,23 @@ class IntakeStream:
         if self._staging is not None:
             if self._positions:
                 await self._stage(b"", 0, self._positions)
-            await asyncio.to_thread(self._staging.commit)
+            await asyncio.to_thread(self._commit_staged, self._staging)
             self._staging = None
-        else:
-            first = self._first
-            if first is not None or self._positions:
-                payload = first.payload if first else b""
-                self._intake.check(len(payload))
-                await self._intake._write(payload, self._entries, self._positions)  # noqa: SLF001 - one class in two halves
-        self._intake.count_received(self._sources, self._bytes)
+        elif self._entries or self._positions:
+            payload = self._first.payload if self._first else b""
+            self._intake.check(len(payload))
+            await self._intake.write(
+                payload, self._entries, self._sources, self._positions
+            )
         return StreamResult(
             entries=self._entries,
             rejected=tuple(self._rejected),
             rejected_count=self._rejected_count,
         )
+
+    def _commit_staged(self, staging: Staging) -> None:
+        staging.commit()
+        self._intake.count_received(self._sources, self._bytes)
 
     async def __aenter__(self) -> Self:
         return self
@@ -266,27 +271,36 @@ class IntakeStream:
 
     async def _take(self, data: bytes, *, last: bool) -> None:
         """Decode the whole lines of what has come; keep the rest for later."""
+        if self._skipping:
+            begin = data.find(b"\n") + 1
+            self._skipping = not (begin or last)
+            data = data[begin:] if begin else b""
         end = len(data) if last else data.rfind(b"\n") + 1
         rest = data[end:]
         self._rest, self._rest_bytes = ([rest] if rest else []), len(rest)
-        limits = self._intake.config
-        if len(rest) > limits.max_entry_bytes + 2:
-            index = self._index + data.count(b"\n")
+        if end:
+            decoded = await self._decode(data[:end])
+            self._index += decoded.entries + len(decoded.rejected)
+            self._note(decoded)
+            if last and self._staging is None:
+                self._first = decoded
+            elif decoded.entries:
+                await self._stage(decoded.payload, decoded.entries)
+        if len(rest) > self._intake.config.max_entry_bytes + 2:
+            self._refuse_long()
+
+    def _refuse_long(self) -> None:
+        """The entry that has begun, and has no end yet, is over the limit."""
+        limit = self._intake.config.max_entry_bytes
+        detail = f"is longer than {limit} bytes (intake.max_entry_bytes)"
+        if not self._partial:
             raise EntryRejected(
-                f"Entry {index}: is longer than {limits.max_entry_bytes} bytes "
-                "(intake.max_entry_bytes).",
-                index=index,
-                reason="too_large",
+                f"Entry {self._index}: {detail}.", index=self._index, reason="too_large"
             )
-        if not end:
-            return
-        decoded = await self._decode(data[:end])
-        self._index += decoded.entries + len(decoded.rejected)
-        self._note(decoded)
-        if last and self._staging is None:
-            self._first = decoded
-        elif decoded.entries:
-            await self._stage(decoded.payload, decoded.entries)
+        rejection = Rejection(index=self._index, reason="too_large", detail=detail)
+        self._note(Decoded(payload=b"", entries=0, sources={}, rejected=(rejection,)))
+        self._index += 1
+        self._rest, self._rest_bytes, self._skipping = [], 0, True
 
     async def _decode(self, data: bytes) -> Decoded:
         def decode() -> Decoded:
@@ -308,6 +322,7 @@ class IntakeStream:
         if self._staging is None:
             self._intake.check(len(payload))
             self._staging = self._intake.journal.stage()
+        self._intake.check_room()
         await asyncio.to_thread(
             self._staging.write, payload, lines=lines, positions=dict(positions or {})
         )
@@ -324,12 +339,11 @@ class IntakeStream:
         self._rejected.extend(decoded.rejected[:room])
 
 
-def _resolve(group: Sequence[Ticket], error: StorageError | None) -> None:
-    for ticket in group:
-        done: asyncio.Future[None] = ticket.done
-        if done.done():
-            continue  # its request was cancelled; the entries are stored all the same
+def _resolve(group: Sequence[asyncio.Future[None]], error: StorageError | None) -> None:
+    for future in group:
+        if future.done():
+            continue  # its request was cancelled
         if error is None:
-            done.set_result(None)
+            future.set_result(None)
         else:
-            done.set_exception(error)
+            future.set_exception(error)

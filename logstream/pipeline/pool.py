@@ -1,14 +1,18 @@
 """The worker pool: threads that take closed segments, oldest first, until all are in.
 
-A segment that cannot be stored now (a full disk, a locked partition) is tried again
-with back-off; it stays in the journal, and counts against the intake's capacity.
+A segment that cannot be stored now (a full disk, a locked partition) makes way for the
+others and is tried again, with back-off. It stays in the journal, and counts against
+the intake's capacity.
 """
 
+import heapq
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+
+import msgspec
 
 from logstream.core.errors import StorageError
 from logstream.journal.segment import Segment
@@ -17,6 +21,13 @@ from logstream.pipeline.worker import Outcome, Worker
 _log = logging.getLogger(__name__)
 
 _BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+
+
+class _Task(msgspec.Struct):
+    segment: Segment
+    outcome: Outcome | None = None
+    """Once it is stored, so that only what comes after that is tried again."""
+    tries: int = 0
 
 
 class WorkerPool:
@@ -37,9 +48,11 @@ class WorkerPool:
         self._make_worker = make_worker
         self._on_stored = on_stored
         self._wake = threading.Condition()
-        self._queue: deque[Segment] = deque()
+        self._queue: deque[_Task] = deque()
+        self._later: list[tuple[float, int, _Task]] = []
         self._stuck: dict[int, str] = {}
         self._working = 0
+        self._draining = False
         self._stopping = False
         self._threads = [
             threading.Thread(target=self._run, name=f"worker-{n}", daemon=True)
@@ -50,7 +63,7 @@ class WorkerPool:
 
     def submit(self, segment: Segment) -> None:
         with self._wake:
-            self._queue.append(segment)
+            self._queue.append(_Task(segment))
             self._wake.notify()
 
     def stuck(self) -> dict[int, str]:
@@ -63,12 +76,16 @@ class WorkerPool:
             return not self._queue and not self._working
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until nothing is left; whether that came to pass in time."""
-        deadline = time.monotonic() + timeout_s
+        """Wait until every segment is stored, or has failed once more; whether that
+        came to pass in time. What has failed is not tried again.
+        """
         with self._wake:
+            self._draining = True
+            self._queue.extend(task for _, _, task in sorted(self._later))
+            self._later.clear()
+            self._wake.notify_all()
             return self._wake.wait_for(
-                lambda: not self._queue and not self._working,
-                timeout=max(0.0, deadline - time.monotonic()),
+                lambda: not self._queue and not self._working, timeout=timeout_s
             )
 
     def close(self, timeout_s: float = 10.0) -> None:
@@ -83,47 +100,49 @@ class WorkerPool:
     def _run(self) -> None:
         worker = self._make_worker()
         try:
-            while (segment := self._next()) is not None:
-                self._work_until_stored(worker, segment)
+            while (task := self._next()) is not None:
+                failure = self._try(worker, task)
                 with self._wake:
+                    self._settle(task, failure)
                     self._working -= 1
                     self._wake.notify_all()
         finally:
             worker.close()
 
-    def _next(self) -> Segment | None:
+    def _next(self) -> _Task | None:
         with self._wake:
-            while not self._queue and not self._stopping:
-                self._wake.wait()
-            if self._stopping:
-                return None
-            self._working += 1
-            return self._queue.popleft()
+            while not self._stopping:
+                now = time.monotonic()
+                if self._later and self._later[0][0] <= now:
+                    self._queue.append(heapq.heappop(self._later)[2])
+                if self._queue:
+                    self._working += 1
+                    return self._queue.popleft()
+                self._wake.wait(self._later[0][0] - now if self._later else None)
+            return None
 
-    def _work_until_stored(self, worker: Worker, segment: Segment) -> None:
-        tries = 0
-        while not self._stopping:
-            try:
-                self._on_stored(segment, worker.work(segment))
-            except (StorageError, OSError) as error:
-                self._note_failure(segment, error, first=tries == 0)
-            except Exception as error:  # noqa: BLE001 - logged, and tried again
+    def _try(self, worker: Worker, task: _Task) -> Exception | None:
+        try:
+            if task.outcome is None:
+                task.outcome = worker.work(task.segment)
+            self._on_stored(task.segment, task.outcome)
+        except (StorageError, OSError) as error:
+            if task.tries == 0:
+                _log.error("A batch cannot be stored now; it is tried again: %s", error)
+            return error
+        except Exception as error:  # noqa: BLE001 - logged, and tried again
+            if task.tries == 0:
                 _log.exception("A batch was not stored; it is tried again.")
-                self._note_failure(segment, error, first=False)
-            else:
-                with self._wake:
-                    self._stuck.pop(segment.number, None)
-                return
-            self._pause(_BACKOFF_S[min(tries, len(_BACKOFF_S) - 1)])
-            tries += 1
+            return error
+        return None
 
-    def _note_failure(self, segment: Segment, error: Exception, *, first: bool) -> None:
-        if first:
-            _log.error("A batch cannot be stored now; it is tried again: %s", error)
-        with self._wake:
-            self._stuck[segment.number] = str(error)
-            self._wake.notify_all()
-
-    def _pause(self, seconds: float) -> None:
-        with self._wake:
-            self._wake.wait_for(lambda: self._stopping, timeout=seconds)
+    def _settle(self, task: _Task, failure: Exception | None) -> None:
+        number = task.segment.number
+        if failure is None:
+            self._stuck.pop(number, None)
+            return
+        self._stuck[number] = str(failure)
+        pause_s = _BACKOFF_S[min(task.tries, len(_BACKOFF_S) - 1)]
+        task.tries += 1
+        if not self._draining:
+            heapq.heappush(self._later, (time.monotonic() + pause_s, number, task))

@@ -6,13 +6,15 @@ place. A process is killed. Both take one chunk at a time.
 
 import contextlib
 import multiprocessing
+import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Protocol
 
-from logstream.pipeline.chain import Chain, ChunkResult
+from logstream.core.rejections import DeadReason
+from logstream.pipeline.chain import Chain, ChunkResult, describe
 
 ChainFactory = Callable[[], Chain]
 
@@ -20,8 +22,16 @@ ChainFactory = Callable[[], Chain]
 class ChainGone(Exception):
     """The chain did not answer in time, or its process ended; make a new runner."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, detail: str, *, reason: DeadReason) -> None:
+        super().__init__(detail)
+        self.reason: DeadReason = reason
+        """Of an entry that it was about alone."""
+
+
+def _too_slow(timeout_s: float) -> ChainGone:
+    return ChainGone(
+        f"did not finish within {timeout_s:g} s", reason="processor_timeout"
+    )
 
 
 class ChainRunner(Protocol):
@@ -49,12 +59,14 @@ class ThreadRunner:
         self._answered.clear()
         self._tasks.put(lines)
         if not self._answered.wait(timeout_s):
-            self._tasks.put(None)  # should it ever come back, it ends
-            raise ChainGone(f"did not finish within {timeout_s:g} s")
+            self.close()  # should it ever come back, it ends
+            raise _too_slow(timeout_s)
         answer = self._answer
         if isinstance(answer, ChunkResult):
             return answer
-        raise ChainGone(f"{type(answer).__name__}: {answer}")
+        self.close()
+        assert answer is not None
+        raise ChainGone(describe(answer), reason="processor_error")
 
     def close(self) -> None:
         self._tasks.put(None)
@@ -82,20 +94,30 @@ class ProcessRunner:
         )
         self._process.start()
         theirs.close()
+        self._ready = False
 
     def run(self, lines: bytes, *, timeout_s: float) -> ChunkResult:
         try:
+            if not self._ready:
+                self._receive(timeout_s + _START_GRACE_S)
+                self._ready = True
+            # It waits for this, so a pipe that is full does not stay full.
             self._connection.send_bytes(lines)
-            if not self._connection.poll(timeout_s + _START_GRACE_S):
-                self.close()
-                raise ChainGone(f"did not finish within {timeout_s:g} s")
-            answer = self._connection.recv()
+            answer = self._receive(timeout_s)
         except (EOFError, OSError) as error:
             self.close()
             code = self._process.exitcode
-            raise ChainGone(f"its process ended (exit {code})") from error
+            raise ChainGone(
+                f"its process ended (exit {code})", reason="processor_error"
+            ) from error
         assert isinstance(answer, ChunkResult)
         return answer
+
+    def _receive(self, timeout_s: float) -> object:
+        if not self._connection.poll(timeout_s):
+            self.close()
+            raise _too_slow(timeout_s)
+        return self._connection.recv()
 
     def close(self) -> None:
         self._connection.close()
@@ -108,7 +130,10 @@ _START_GRACE_S = 10.0
 
 
 def _serve_chain(connection: Connection, make_chain: ChainFactory) -> None:
+    # Ctrl-C goes to all processes of a terminal: ours ends when its parent is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     chain = make_chain()
-    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+    with contextlib.suppress(EOFError, OSError):
+        connection.send(None)
         while True:
             connection.send(chain.run(connection.recv_bytes()))

@@ -26,9 +26,10 @@ class Settler:
 
     def gone(self, numbers: Iterable[int]) -> None:
         """These segments are stored, or are not to be waited for any more."""
+        numbers = set(numbers)
         with self._lock:
             for waiter in self._waiters:
-                waiter.left.difference_update(numbers)
+                waiter.left -= numbers
             ready = [waiter for waiter in self._waiters if not waiter.left]
             self._waiters = [waiter for waiter in self._waiters if waiter.left]
         for waiter in ready:
@@ -39,7 +40,7 @@ class Settler:
     def expect(self, numbers: set[int], *, wake: bool = False) -> _Waiter:
         """Begin to wait. Check afterwards that they are still outstanding."""
         future = asyncio.get_running_loop().create_future() if wake else None
-        waiter = _Waiter(left=numbers, done=threading.Event(), wake=future)
+        waiter = _Waiter(left=set(numbers), done=threading.Event(), wake=future)
         with self._lock:
             self._waiters.append(waiter)
         return waiter

@@ -39,7 +39,9 @@ RunnerFactory = Callable[[], ChainRunner]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a segment's entries went; together they are all of them."""
+    """Where a segment's entries went; together they are all of them, but for those of
+    a replayed segment that were stored before the crash.
+    """
 
     stored: int
     filtered: int
@@ -95,7 +97,7 @@ class Worker:
 
     def _vectorised(self, segment: Segment) -> Outcome | None:
         """The way without Python; None: this segment cannot go it."""
-        if self._rewrites is None:
+        if self._rewrites is None or _has_tail(segment):
             return None
         batch = Batch(
             segment=segment.number,
@@ -112,7 +114,8 @@ class Worker:
         return _outcome(segment, loaded, dead=0)
 
     def _in_python(self, segment: Segment) -> Outcome:
-        lines = with_ids(segment.file.path.read_bytes(), segment.number)
+        data = segment.file.path.read_bytes()[: segment.size]
+        lines = with_ids(data, segment.number)
         dead: list[Dead] = []
         output = self._files.create()
         kept = 0
@@ -157,7 +160,7 @@ class Worker:
                 yield self._run([line])
             except ChainGone as gone:
                 hangs += 1
-                yield _all_dead(line, str(gone), "processor_timeout")
+                yield _all_dead(line, str(gone), gone.reason)
 
     def _load(
         self, segment: Segment, output: SegmentFile, kept: int, dead: list[Dead]
@@ -224,6 +227,11 @@ class Worker:
         )
 
 
+def _has_tail(segment: Segment) -> bool:
+    """Whether the file ends in a write that failed and could not be cut off."""
+    return segment.file.path.stat().st_size != segment.size
+
+
 def _batch_of(segment: Segment, file: SegmentFile, entries: int) -> Batch:
     return Batch(
         segment=segment.number,
@@ -240,5 +248,7 @@ def _all_dead(line: bytes, detail: str, reason: DeadReason) -> ChunkResult:
 
 
 def _outcome(segment: Segment, loaded: Loaded, *, dead: int) -> Outcome:
+    """What a replayed segment had stored before, another process has counted."""
     gone = segment.entries - loaded.entries - loaded.before - dead
-    return Outcome(stored=loaded.entries, filtered=gone, dead=dead)
+    ours = loaded.entries if segment.replayed else loaded.entries + loaded.before
+    return Outcome(stored=ours, filtered=gone, dead=dead)
