@@ -100,10 +100,14 @@ def frame_at(data: Mapped, at: int) -> Frame | None:
 
 
 def find_next(data: Mapped, after: int) -> Frame | None:
-    """The first whole frame that begins behind byte `after`: to go on past damage."""
-    at = data.find(b"\n" + _PREFIX, after)
+    """The first whole frame that begins behind byte `after`: to go on past damage.
+
+    Not only behind a newline: that may be the very byte that is damaged. Within an
+    entry nothing passes for a frame, since its line goes on behind the header.
+    """
+    at = data.find(_PREFIX, after + 1)
     while at >= 0:
-        if (frame := frame_at(data, at + 1)) is not None:
+        if (frame := frame_at(data, at)) is not None:
             return frame
-        at = data.find(b"\n" + _PREFIX, at + 1)
+        at = data.find(_PREFIX, at + 1)
     return None
