@@ -142,6 +142,7 @@ class Load:
         try:
             while not self._stop.is_set():
                 task(connection, chance)
+                self._stop.wait(chance.random() * 0.005)  # leave the server some CPU
         except _NO_ANSWER:
             return
         except BaseException as error:  # noqa: BLE001 - delivered by `__exit__`
@@ -154,7 +155,16 @@ class Load:
     ) -> None:
         numbers = self._ledger.take(1)
         body = _line(numbers[0], chance, self._poison)
-        self._send(connection, "/api/v1/logs", numbers, body, _JSON)
+        acked = self._send(connection, "/api/v1/logs", numbers, body, _JSON)
+        if acked and b"good" in body and chance.random() < 0.05:
+            self._expect(connection, numbers[0])
+
+    def _expect(self, connection: http.client.HTTPConnection, number: int) -> None:
+        """Read your writes: a query that begins after the ack sees the entry."""
+        query = json.dumps({"filter": f"n:{number}"}).encode()
+        answer = ask(connection, "POST", "/api/v1/query", query, _JSON)
+        assert answer.status == 200, answer
+        assert [_number_of(row) for row in answer.json()] == [number]
 
     def _send_mixed(
         self, connection: http.client.HTTPConnection, chance: random.Random
@@ -201,7 +211,8 @@ class Load:
         body: bytes,
         headers: dict[str, str],
         position: int | None = None,
-    ) -> None:
+    ) -> bool:
+        """Whether it was acked."""
         try:
             answer: Answer = ask(connection, "POST", path, body, headers)
         except _NO_ANSWER:
@@ -212,6 +223,7 @@ class Load:
         self._ledger.note(Batch(numbers, state, position))
         if self._ledger.acked >= self._wanted:
             self.reached.set()
+        return state == "acked"
 
 
 def _line(number: int, chance: random.Random, poison: bool, padding: int = 0) -> bytes:

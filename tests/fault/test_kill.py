@@ -103,7 +103,7 @@ class Story:
     def _config(self) -> dict[str, Any]:
         config: dict[str, Any] = {
             "plugins": {"folder": str(PLUGINS)},
-            "journal": {"linger_ms": 40, "segment_bytes": 1_000_000},
+            "journal": {"linger_ms": 100, "segment_bytes": 1_000_000},
             "storage": {"min_free_bytes": 0},
         }
         if self.poison:

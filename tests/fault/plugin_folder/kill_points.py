@@ -146,7 +146,10 @@ class _KillPoints:
     def start(self) -> None:
         from logstream.pipeline import engine
 
-        engine._CHECKPOINT_IDLE_S = 0.0  # in every quiet moment, not after 5 s of it
+        # Checkpoints every second, whatever goes on.
+        for name in ("_CHECKPOINT_IDLE_S", "_CHECKPOINT_LATEST_S", "_CHECKPOINT_ROWS"):
+            assert name in vars(engine), f"{name} has moved"
+            setattr(engine, name, 0)
         point = os.environ.get("FAULT_POINT")
         if not point:
             return
