@@ -24,6 +24,7 @@ from logstream.telemetry.metrics import FSYNC_SECONDS, GROUP_REQUESTS, JOURNAL_S
 _log = logging.getLogger(__name__)
 
 _MAX_GROUP_BYTES = 16 * 1_048_576
+_BUSY_PAUSE_S = 0.01
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _CLOSE_TIMEOUT_S = 30.0
 _encode = msgspec.json.Encoder().encode
@@ -48,6 +49,9 @@ class Journal:
 
     Args:
         on_segment: A closed segment, in order; called on the journal's thread.
+        has_time: Whether a segment that is handed on now is soon worked on. While it is
+            not, the active one grows instead: a load costs about as much for ten
+            entries as for a thousand, so small ones would only pile up.
         on_group: These tickets are durable, or failed together; on the same thread.
     """
 
@@ -60,6 +64,7 @@ class Journal:
         linger_s: float,
         on_segment: Callable[[Segment], None],
         on_group: GroupDone,
+        has_time: Callable[[], bool] = lambda: True,
     ) -> None:
         self._files = files
         self.positions = positions
@@ -67,6 +72,7 @@ class Journal:
         self._linger_s = linger_s
         self._on_segment = on_segment
         self._on_group = on_group
+        self._has_time = has_time
         self._wake = threading.Condition()
         self._waiting: list[Ticket] = []
         self._cut_wanted = False
@@ -190,16 +196,23 @@ class Journal:
 
     def _next_work(self) -> tuple[list[Ticket], bool, bool]:
         with self._wake:
-            while not (self._waiting or self._cut_wanted or self._stopping):
-                left = self._linger_left_s()
-                if left is not None and left <= 0:
+            while not (self._waiting or self._stopping):
+                if not self._is_due():
+                    self._wake.wait(self._linger_left_s())
+                elif self._has_time():
                     break
-                self._wake.wait(left)
+                else:
+                    self._wake.wait(_BUSY_PAUSE_S)
             group, self._waiting = _take_group(self._waiting)
-            left = self._linger_left_s()
-            cut = self._cut_wanted or (left is not None and left <= 0)
-            self._cut_wanted = False
+            cut = self._is_due() and self._has_time()
+            if cut:
+                self._cut_wanted = False
             return group, cut, self._stopping and not self._waiting
+
+    def _is_due(self) -> bool:
+        """Whether the active segment is to be closed: a query asked, or it is old."""
+        left = self._linger_left_s()
+        return self._cut_wanted or (left is not None and left <= 0)
 
     def _linger_left_s(self) -> float | None:
         active = self._active

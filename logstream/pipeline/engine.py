@@ -15,7 +15,7 @@ from logstream.core.entry import ID_LINE_BITS
 from logstream.core.errors import NotReady
 from logstream.core.timestamps import now_ns
 from logstream.journal.files import DiskFiles, SegmentFile, SegmentFiles
-from logstream.journal.journal import Journal
+from logstream.journal.journal import GroupDone, Journal
 from logstream.journal.recovery import recover
 from logstream.journal.segment import Segment
 from logstream.pipeline.decode import decode_lines
@@ -67,7 +67,7 @@ class Engine:
 
     Args:
         make_pool: Given the function to call for each stored segment.
-        make_journal: Given the pool's `submit` and the intake's `group_done`.
+        make_journal: Given the pool and the intake's `group_done`.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Engine:
         reader: Reader,
         dead_letters: DeadLetterStore,
         make_pool: Callable[[Callable[[Segment, Outcome], None]], WorkerPool],
-        make_journal: Callable[[Callable[[Segment], None], Any], Journal],
+        make_journal: Callable[[WorkerPool, GroupDone], Journal],
         compile_filter: Callable[[str], Predicate],
         data_path: Path | None,
     ) -> None:
@@ -100,7 +100,7 @@ class Engine:
         self._data_path = data_path
         self.intake = Intake(settings.intake, self._make_gate())
         self._pool = make_pool(self._segment_stored)
-        self._journal = make_journal(self._pool.submit, self.intake.group_done)
+        self._journal = make_journal(self._pool, self.intake.group_done)
         self._upkeep = Upkeep(self._keep_up)
 
     # ---- life ----

@@ -71,6 +71,11 @@ class WorkerPool:
         with self._wake:
             return dict(self._stuck)
 
+    def has_time(self) -> bool:
+        """Whether fewer segments wait than there are workers."""
+        with self._wake:
+            return len(self._queue) < len(self._threads)
+
     def is_idle(self) -> bool:
         with self._wake:
             return not self._queue and not self._working

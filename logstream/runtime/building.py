@@ -129,16 +129,15 @@ def _build(
 
     files = _segment_files(folder, partitions)
 
-    def make_journal(
-        on_segment: Callable[[Segment], None], on_group: GroupDone
-    ) -> Journal:
+    def make_journal(pool: WorkerPool, on_group: GroupDone) -> Journal:
         return Journal(
             files,
             Positions(folder.path / "positions.json" if folder else None),
             segment_bytes=settings.journal.segment_bytes,
             linger_s=settings.journal.linger_ms / 1000,
-            on_segment=on_segment,
+            on_segment=pool.submit,
             on_group=on_group,
+            has_time=pool.has_time,
         )
 
     return Engine(
