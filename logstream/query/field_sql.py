@@ -26,43 +26,46 @@ _EXPONENT = re.compile(r"-?[0-9.]+e[+-][0-9]+")
 
 
 class Value(msgspec.Struct, frozen=True):
-    """A field's value, as expressions."""
+    """A field's value as text, as `numbers.text_of` has it."""
 
     text: Sql
-    """As `numbers.text_of` has it, or the text of an object or array, which begins
-    with `{` or `[`. NULL when there is no value."""
+    """NULL when there is no value."""
 
-    is_text: Sql
-    """Whether it is a text, and not another kind of value."""
+    is_text: Sql | None
+    """Whether it is a text, not an object or array, whose text begins with `{` or `[`.
+    None: those are NULL in `text` already, or cannot matter."""
 
     pushed: bool
     """Whether a condition on `text` alone is pushed down into storage."""
 
 
-def fast_value(way: tuple[str, ...]) -> Value:
-    """May fail the statement."""
+def fast_value(way: tuple[str, ...], *, scalar: bool) -> Value:
+    """May fail the statement.
+
+    Args:
+        scalar: The text of an object or array could pass the test.
+    """
     value = extract(way)
-    return Value(
-        of("{}::VARCHAR", value), of("variant_typeof({}) = 'VARCHAR'", value), True
-    )
+    is_text = of("variant_typeof({}) = 'VARCHAR'", value) if scalar else None
+    return Value(of("{}::VARCHAR", value), is_text, pushed=True)
 
 
-def safe_value(path: Path, *, exact: bool) -> Value:
+def safe_value(path: Path, *, scalar: bool) -> Value:
     """Never fails.
 
     Args:
-        exact: Have the text of doubles right too: as numbers below 1e-4 and from 1e16
-            on are not, without a second look at the value.
+        scalar: The text of an object or array could pass the test, or that of a double
+            below 1e-4 or from 1e16 on has to be exact. Without it, it takes half as
+            long.
     """
-    text, kind = _text_and_kind(path)
-    if exact:
-        # Digits and '-' sort before ':': other texts are not looked at twice.
+    text = _string_of(path)
+    if scalar:
         text = of(
-            "CASE WHEN {} < ':' AND {} = 'DOUBLE' "
-            "THEN TRY_CAST({} AS DOUBLE)::VARCHAR ELSE {} END",
-            *(text, kind, text, text),
+            "CASE {} WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL "
+            "WHEN 'DOUBLE' THEN TRY_CAST({} AS DOUBLE)::VARCHAR ELSE {} END",
+            *(_kind_of(path), text, text),
         )
-    return Value(text, of("{} = 'VARCHAR'", kind), False)
+    return Value(text, None, pushed=False)
 
 
 def needs_exact(texts: Iterable[str]) -> bool:
@@ -72,7 +75,7 @@ def needs_exact(texts: Iterable[str]) -> bool:
 
 def number(path: Path) -> Sql:
     """The finite double that it is; NaN, or another that is not finite, if none."""
-    text, _ = _text_and_kind(path)
+    text = _string_of(path)
     return of("coalesce(TRY_CAST({} AS DOUBLE), 'NaN'::DOUBLE)", text)
 
 
@@ -86,16 +89,18 @@ def extract(way: tuple[str, ...]) -> Sql:
     return Sql("variant_extract(" * len(way) + "fields" + ", ?)" * len(way), way)
 
 
-def _text_and_kind(path: Path) -> tuple[Sql, Sql]:
-    """Of the first way that leads to a value; the text may not be exact."""
-    first, *others = path.ways
-    text, kind = _string(first), _kind(first)
-    for other in others:
-        kind = of(
-            "CASE WHEN {} IS NOT NULL THEN {} ELSE {} END", text, kind, _kind(other)
-        )
-        text = of("coalesce({}, {})", text, _string(other))
-    return text, kind
+def _string_of(path: Path) -> Sql:
+    """Of the first way that leads to a value."""
+    texts = [_string(way) for way in path.ways]
+    return texts[0] if len(texts) == 1 else of("coalesce({}, {})", *texts)
+
+
+def _kind_of(path: Path) -> Sql:
+    kinds = [_kind(way) for way in path.ways]
+    if len(kinds) == 1:
+        return kinds[0]
+    # A way to a null leads nowhere, and has a kind all the same.
+    return of("coalesce(nullif({}, 'VARIANT_NULL'), {})", *kinds)
 
 
 def _string(way: tuple[str, ...]) -> Sql:

@@ -65,7 +65,7 @@ class _Lexer:
             self._fail("'|' is reserved: put it in quotes")
         elif self._in_range:
             self._range(character)
-        elif last is Kind.COMPARE:
+        elif last is Kind.COMPARE and not gap:
             self._value(character)
         elif last is Kind.COLON and not gap:
             self._after_colon(character)

@@ -28,6 +28,7 @@ from logstream.query.meaning import (
 from logstream.query.names import Column, Path, Subject
 from logstream.query.nodes import And, Bound, Expr, Not, Or, fold_tree
 from logstream.query.numbers import number_of, text_of
+from logstream.query.options import with_options_merged
 from logstream.query.words import words_of
 
 Matcher = Callable[[Entry], bool]
@@ -47,8 +48,9 @@ def _visit(node: Expr, inner: Sequence[Matcher]) -> Matcher:
     match node:
         case And():
             return _all(tuple(inner))
-        case Or():
-            return _any(tuple(inner))
+        case Or(terms):
+            stays, merged = with_options_merged(terms, inner)
+            return _any((*map(_matcher, merged), *stays))
         case Not():
             negated = inner[0]
             return lambda entry: not negated(entry)

@@ -6,7 +6,7 @@ tree may be as deep as its text allows.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar, cast, get_args
+from typing import Literal, TypeVar, assert_never, cast, get_args
 
 import msgspec
 
@@ -207,6 +207,8 @@ def _text_of_leaf(leaf: Leaf) -> str:
             return f"{word(field)}:{opening}{_end(low)} TO {_end(high)}{closing}"
         case Exists(field):
             return f"{word(field)}:*"
+        case _:
+            assert_never(leaf)
 
 
 def _end(bound: Bound | None) -> str:

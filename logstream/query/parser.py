@@ -148,7 +148,11 @@ class _Parser:
                 return self._meant(_match(field, value.glob), value)
 
     def _compare(self, field: str, comparison: Token) -> Expr:
-        value = self._operand(f"a value after '{comparison.text}'")
+        value = self._here
+        if value.kind is not Kind.WORD or value.start != comparison.end:
+            what = f"expected a value right after '{comparison.text}'"
+            self._fail(what, comparison)
+        self._next()
         self._apart(value)
         operator = next(each for each in OPERATORS if each == comparison.text)
         return self._meant(Compare(field, operator, value.plain), value)
