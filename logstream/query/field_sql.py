@@ -8,7 +8,8 @@ Measured for 1 000 000 entries on two cores (DuckDB 2.0):
   the statement on an object with keys that differ only in case (`{"Host": 1,
   "host": 2}`), in a CASE or TRY too. So does `…::DOUBLE`, 3 ms, on other text.
 - `variant_extract_string(fields, ?)` fails on nothing and takes 60 to 130 ms whatever
-  the field is, and `variant_type(fields, ?)` as much again. It writes some doubles in another way (1e16 as 10000000000000000.0).
+  the field is, and `variant_type(fields, ?)` as much again. It writes
+  some doubles in another way (1e16 as 10000000000000000.0).
 
 The fast one is for who can run the statement again: see `Layout.hopeful`.
 """
