@@ -166,6 +166,22 @@ def test_a_kill_around_dead_letters_loses_and_doubles_nothing(
 
 
 @pytest.mark.timeout(300)
+def test_a_kill_while_dead_letters_are_replayed_leaves_each_in_one_place(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path, SEED, poison=True)
+    with story.serve("dead-remove:1") as server:
+        with story.load(server) as load:
+            assert load.reached.wait(WAIT_S)
+        assert server.get("/api/v1/dead-letters")["count"] > 0
+        story.armed.touch()
+        with pytest.raises(_NO_ANSWER):
+            server.ask("POST", "/api/v1/dead-letters/replay", b'{"all":true}')
+        assert server.wait() == -9
+    story.end()
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("poison", [False, True], ids=["plain", "processors"])
 def test_kills_at_random_moments_lose_and_double_nothing(
     tmp_path: Path, poison: bool
