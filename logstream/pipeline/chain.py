@@ -240,12 +240,15 @@ def _normal(entry: Entry) -> Entry:
 
 
 def unreadable(line: bytes, detail: str, reason: DeadReason = "load_error") -> Dead:
-    """A line that carries its id, as a dead letter."""
+    """A line that carries its id, as a dead letter; as a text if it is no JSON."""
     head, _, rest = line.partition(b",")
     entry_id = int(head.removeprefix(b'{"id":'))
-    return Dead(
-        id=entry_id, processor="", reason=reason, detail=detail, entry=b"{" + rest
-    )
+    entry = b"{" + rest
+    try:
+        decode_any_number(entry)
+    except (ValueError, RecursionError):
+        entry = _encode(entry.decode(errors="replace"))
+    return Dead(id=entry_id, processor="", reason=reason, detail=detail, entry=entry)
 
 
 def _encode_checked(batch: Sequence[Entry]) -> tuple[bytes, list[_Failed]]:

@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from logstream.config.settings import Settings
 from logstream.core.entry import ID_LINE_BITS
 from logstream.core.errors import NotReady
+from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
 from logstream.journal.files import DiskFiles, SegmentFile, SegmentFiles
 from logstream.journal.journal import GroupDone, Journal
@@ -35,11 +36,21 @@ from logstream.telemetry import metrics
 _log = logging.getLogger(__name__)
 
 _SETTLE_TIMEOUT_S = 30.0
+_LONG_SETTLE_TIMEOUT_S = 600.0
+"""A command that opens a folder first stores all that its journal holds."""
+
 _REPLAYED_LETTERS = "dead-letters:replayed"
 _LETTERS_AT_ONCE = 1000
 _CHECKPOINT_ROWS = 200_000
 _CHECKPOINT_IDLE_S = 5.0
 _CHECKPOINT_LATEST_S = 60.0
+
+
+class StoredQuery(Predicate, Protocol):
+    """A compiled query that has the form for `storage.selection.Selection.fast` too."""
+
+    @property
+    def fast_sql(self) -> Sql: ...
 
 
 class QueueState(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +91,7 @@ class Engine:
         dead_letters: DeadLetterStore,
         make_pool: Callable[[Callable[[Segment, Outcome], None]], WorkerPool],
         make_journal: Callable[[WorkerPool, GroupDone], Journal],
-        compile_filter: Callable[[str], Predicate],
+        compile_filter: Callable[[str], StoredQuery],
         data_path: Path | None,
     ) -> None:
         self.settings = settings
@@ -146,7 +157,11 @@ class Engine:
     # ---- what others ask ----
 
     async def settle(self) -> None:
-        """Return when all that was acked before the call can be queried."""
+        """Return when all that was acked before the call can be queried.
+
+        Raises:
+            NotReady: that takes too long; a query now would miss acked entries.
+        """
         if not (numbers := self._to_wait_for()):
             return
         waiter = self._settler.expect(numbers, wake=True)
@@ -155,7 +170,7 @@ class Engine:
         try:
             await asyncio.wait_for(waiter.wake, _SETTLE_TIMEOUT_S)
         except TimeoutError:
-            _log.warning("A query did not wait any longer for entries to be stored.")
+            raise _not_settled(_SETTLE_TIMEOUT_S) from None
         finally:
             self._settler.forget(waiter)
 
@@ -165,8 +180,10 @@ class Engine:
             return
         waiter = self._settler.expect(numbers)
         self._settler.gone(numbers - self._outstanding_numbers())
-        waiter.done.wait(_SETTLE_TIMEOUT_S)
+        settled = waiter.done.wait(_LONG_SETTLE_TIMEOUT_S)
         self._settler.forget(waiter)
+        if not settled:
+            raise _not_settled(_LONG_SETTLE_TIMEOUT_S)
 
     def queue(self) -> QueueState:
         segments = self._journal.outstanding()
@@ -322,3 +339,10 @@ def _wants_checkpoint(partition: Partition, *, idle: bool) -> bool:
     if partition.dirty_rows >= _CHECKPOINT_ROWS:
         return idle or age >= _CHECKPOINT_LATEST_S
     return (idle and age >= _CHECKPOINT_IDLE_S) or age >= _CHECKPOINT_LATEST_S
+
+
+def _not_settled(waited_s: float) -> NotReady:
+    return NotReady(
+        f"Entries that were acked are not in the store after {waited_s:g} s, and an "
+        "answer would miss them: see /api/v1/queue, and try again."
+    )

@@ -4,9 +4,10 @@ Reads never wait for loads, nor loads for reads: DuckDB gives each its own snaps
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
+import duckdb
 import msgspec
 
 from logstream.core.entry import ID_LINE_BITS
@@ -21,6 +22,8 @@ from logstream.storage.paging import (
 from logstream.storage.partition import Partition, PartitionState
 from logstream.storage.partitions import Partitions
 from logstream.storage.selection import Selection, condition, union, value_of
+
+T = TypeVar("T")
 
 _ROW = (
     "id, epoch_ns(timestamp), rtrim(rtrim(strftime(timestamp, "
@@ -56,6 +59,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     by_source: dict[str, int]
     by_level: dict[str, int]
     stored_bytes: int
+    """On disk; in memory, `raw_bytes`."""
     raw_bytes: int
     """Of the canonical NDJSON that the stored entries came as."""
 
@@ -116,21 +120,30 @@ class Reader:
         return None
 
     def count(self, selection: Selection) -> int:
-        where = condition(selection)
-        text = f"SELECT count(*) FROM {self._days_of(selection)} WHERE {where.text}"
-        with self._hub.reading(self._timeout_s) as db:
+        days = self._days_of(selection)
+
+        def count(db: duckdb.DuckDBPyConnection, fast: bool) -> int:
+            where = condition(selection, fast=fast)
+            text = f"SELECT count(*) FROM {days} WHERE {where.text}"
             return int(db.execute(text, where.params).fetchall()[0][0])
+
+        return self._read(count)
 
     def frequency(self, selection: Selection, *, group_by: str) -> dict[str, int]:
         """Entries by value, the most frequent first. Those without it do not count."""
-        where, value = condition(selection), value_of(group_by)
-        text = (
-            f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS entries "
-            f"FROM {self._days_of(selection)} WHERE {where.text} GROUP BY value "
-            "HAVING value IS NOT NULL ORDER BY entries DESC, value"
-        )
-        with self._hub.reading(self._timeout_s) as db:
+        days = self._days_of(selection)
+
+        def count(db: duckdb.DuckDBPyConnection, fast: bool) -> dict[str, int]:
+            where = condition(selection, fast=fast)
+            value = value_of(group_by, fast=fast)
+            text = (
+                f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS entries "
+                f"FROM {days} WHERE {where.text} GROUP BY value "
+                "HAVING value IS NOT NULL ORDER BY entries DESC, value"
+            )
             return dict(db.execute(text, (*value.params, *where.params)).fetchall())
+
+        return self._read(count)
 
     def sources(self) -> list[str]:
         return sorted(self.frequency(Selection(), group_by="source"))
@@ -158,12 +171,22 @@ class Reader:
             newest_ns=newest,
             by_source=_totals((source, count) for source, _, count in counts),
             by_level=_totals((level, count) for _, level, count in counts),
-            stored_bytes=self._partitions.stored_bytes(),
+            stored_bytes=self._partitions.stored_bytes() or int(raw),
             raw_bytes=int(raw),
         )
 
     def partitions(self) -> list[PartitionState]:
         return self._partitions.states()
+
+    def _read(self, read: Callable[[duckdb.DuckDBPyConnection, bool], T]) -> T:
+        """Read the fast way, and the safe way if that fails; see `Selection.fast`."""
+        with self._hub.reading(self._timeout_s) as db:
+            try:
+                return read(db, True)
+            except duckdb.InterruptException:
+                raise
+            except duckdb.Error:
+                return read(db, False)
 
     def _days_of(self, selection: Selection) -> str:
         days = self._partitions.days(selection.from_ns, selection.to_ns)
@@ -179,14 +202,15 @@ class Reader:
         query: int,
     ) -> Page:
         """Day after day, until there are enough: the newest 100 touch one day."""
-        where = condition(selection)
         days = self._partitions.days(selection.from_ns, selection.to_ns)
         if not descending:
             days.reverse()
-        if start is not None:
-            where = _after(where, start, descending=descending)
-        found: list[tuple[Any, ...]] = []
-        with self._hub.reading(self._timeout_s) as db:
+
+        def find(db: duckdb.DuckDBPyConnection, fast: bool) -> list[tuple[Any, ...]]:
+            where = condition(selection, fast=fast)
+            if start is not None:
+                where = _after(where, start, descending=descending)
+            found: list[tuple[Any, ...]] = []
             for day in days:
                 for partition in self._partitions.readable([day]):
                     text = _page_of(partition, where, descending=descending)
@@ -194,7 +218,9 @@ class Reader:
                     found += db.execute(text, params).fetchall()
                 if len(found) > limit:
                     break
-        return _page(found, limit, query)
+            return found
+
+        return _page(self._read(find), limit, query)
 
     def _by_value(
         self,
@@ -206,18 +232,23 @@ class Reader:
         start: Cursor | None,
         query: int,
     ) -> Page:
-        where, value = condition(selection), value_of(sort_by)
+        days = self._days_of(selection)
         offset = start.offset if start else 0
         order = "DESC" if descending else "ASC"
-        text = (
-            f"SELECT {_ROW} FROM {self._days_of(selection)} WHERE {where.text} "
-            f"ORDER BY {_sort_key(value, order)}, timestamp {order}, id {order} "
-            "LIMIT ? OFFSET ?"
-        )
-        repeat = 1 if value.text == sort_by else 2
-        params = (*where.params, *value.params * repeat, limit + 1, offset)
-        with self._hub.reading(self._timeout_s) as db:
-            found = db.execute(text, params).fetchall()
+
+        def find(db: duckdb.DuckDBPyConnection, fast: bool) -> list[tuple[Any, ...]]:
+            where = condition(selection, fast=fast)
+            value = value_of(sort_by, fast=fast)
+            text = (
+                f"SELECT {_ROW} FROM {days} WHERE {where.text} "
+                f"ORDER BY {_sort_key(value, order)}, timestamp {order}, id {order} "
+                "LIMIT ? OFFSET ?"
+            )
+            # `_sort_key` has a field twice: as a number, and as text.
+            params = (*where.params, *value.params * 2, limit + 1, offset)
+            return db.execute(text, params).fetchall()
+
+        found = self._read(find)
         following = None
         if len(found) > limit:
             following = Cursor(query=query, kind="offset", offset=offset + limit)
@@ -232,8 +263,8 @@ def _sort_key(value: Sql, order: str) -> str:
     if not value.params:
         return f"{value.text} {order} NULLS LAST"
     return (
-        f"TRY_CAST(CAST({value.text} AS VARCHAR) AS DOUBLE) {order} NULLS LAST, "
-        f"CAST({value.text} AS VARCHAR) {order} NULLS LAST"
+        f"TRY_CAST({value.text} AS DOUBLE) {order} NULLS LAST, "
+        f"{value.text} {order} NULLS LAST"
     )
 
 

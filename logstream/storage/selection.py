@@ -15,14 +15,19 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """Entries that satisfy `where`, of the instants in [from_ns, to_ns)."""
 
     where: Sql = TRUE
+    fast: Sql | None = None
+    """The same condition in a form that DuckDB pushes down into shredded columns, but
+    that some values make fail (an object with keys that differ in case only): it is
+    tried first, and `where` is run when it fails."""
     from_ns: int | None = None
     to_ns: int | None = None
 
 
-def condition(selection: Selection) -> Sql:
+def condition(selection: Selection, *, fast: bool = False) -> Sql:
     """A boolean expression over the columns."""
-    parts = [f"({selection.where.text})"]
-    params: list[object] = [*selection.where.params]
+    where = selection.fast if fast and selection.fast is not None else selection.where
+    parts = [f"({where.text})"]
+    params: list[object] = [*where.params]
     if selection.from_ns is not None:
         parts.append("timestamp >= make_timestamp_ns(?)")
         params.append(selection.from_ns)
@@ -43,16 +48,33 @@ def union(partitions: Sequence[Partition]) -> str:
     return f"({' UNION ALL '.join(selects)})"
 
 
-def value_of(name: str) -> Sql:
-    """A column, or a field by its dotted name: nested, or with a dot in its key."""
+def value_of(name: str, *, fast: bool = False) -> Sql:
+    """A column, or the text of a field by its dotted name: nested, or with a dot in its
+    key. `fields.id` is the field, `id` the column.
+
+    Args:
+        fast: In the form that is pushed down, and fails where `Selection.fast` does.
+    """
     if name in COLUMNS:
         return Sql(name)
-    whole = Sql("variant_extract(fields, ?)", (name,))
-    head, *rest = name.split(".")
+    name = name.removeprefix("fields.")
+    head, _, rest = name.partition(".")
+    whole = _text_of("fields", name, fast=fast)
     if not rest:
         return whole
-    text, params = "variant_extract(fields, ?)", [head]
-    for part in rest:
-        text = f"variant_extract({text}, ?)"
-        params.append(part)
-    return Sql(f"coalesce({text}, {whole.text})", (*params, *whole.params))
+    parts = rest.split(".")
+    inside = Sql("variant_extract(fields, ?)", (head,))
+    for part in parts[:-1]:
+        inside = Sql(f"variant_extract({inside.text}, ?)", (*inside.params, part))
+    nested = _text_of(inside.text, parts[-1], fast=fast)
+    return Sql(
+        f"coalesce(CASE WHEN variant_exists(fields, ?) THEN {nested.text} END, "
+        f"{whole.text})",
+        (head, *inside.params, *nested.params, *whole.params),
+    )
+
+
+def _text_of(variant: str, key: str, *, fast: bool) -> Sql:
+    if fast:
+        return Sql(f"CAST(variant_extract({variant}, ?) AS VARCHAR)", (key,))
+    return Sql(f"variant_extract_string({variant}, ?)", (key,))
