@@ -20,7 +20,7 @@ METRICS = [
 
 
 def _name(metric: Counter | Gauge | Histogram) -> str:
-    name = metric.describe()[0].name
+    name = next(iter(metric.describe())).name
     return f"{name}_total" if isinstance(metric, Counter) else name
 
 
@@ -29,7 +29,7 @@ def test_every_metric_is_in_the_reference_with_its_type_and_text(
     metric: Counter | Gauge | Histogram,
 ) -> None:
     """An operator finds in the docs what `/metrics` shows."""
-    described = metric.describe()[0]
+    described = next(iter(metric.describe()))
     page = (DOCS / "metrics.md").read_text()
     text = re.escape(described.documentation)
     row = rf"\| `{_name(metric)}` \| {described.type} \| [^|]* \| {text} \|"

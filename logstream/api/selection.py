@@ -64,13 +64,18 @@ def select(
         BadRequest: a level is none.
     """
     parts: list[Sql] = []
+    fast: Sql | None = None
     if levels:
         parts.append(_one_of("level", [_level(name) for name in levels]))
     if sources:
         parts.append(_one_of("source", sources))
     if text.strip():
-        parts.append(engine.compile_filter(text).sql)
-    return Selection(where=_all_of(parts), from_ns=span.from_ns, to_ns=span.to_ns)
+        query = engine.compile_filter(text)
+        fast = _all_of([*parts, query.fast_sql])
+        parts.append(query.sql)
+    return Selection(
+        where=_all_of(parts), fast=fast, from_ns=span.from_ns, to_ns=span.to_ns
+    )
 
 
 def limit_of(asked: int | None, *, default: int, largest: int) -> int:

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from logstream.config.settings import Settings
-from logstream.pipeline.engine import Engine
-from logstream.plugins.contracts import Predicate
+from logstream.pipeline.engine import Engine, StoredQuery
 from logstream.plugins.manager import Plugins
 from logstream.runtime.building import open_engine
 from logstream.storage.dead_letters import DeadLetterStore
@@ -30,7 +29,7 @@ class LocalEngine:
         self._engine.settle_now()
         return self._engine.dead_letters
 
-    def compile_filter(self, text: str) -> Predicate:
+    def compile_filter(self, text: str) -> StoredQuery:
         return self._engine.compile_filter(text)
 
     def replay_dead_letters(self, ids: Sequence[int] | None) -> int:

@@ -160,7 +160,7 @@ class ShelfLetters:
 
 class ShelfFilter:
     def __init__(self, text: str) -> None:
-        self.sql = Sql("message LIKE ?", (text,))
+        self.sql = self.fast_sql = Sql("message LIKE ?", (text,))
 
 
 class ShelfEngine:
