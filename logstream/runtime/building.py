@@ -127,7 +127,7 @@ def _build(
             count=settings.workers.count, make_worker=make_worker, on_stored=on_stored
         )
 
-    files = _segment_files(folder, partitions)
+    files = _segment_files(folder, partitions, dead_letters)
 
     def make_journal(pool: WorkerPool, on_group: GroupDone) -> Journal:
         return Journal(
@@ -153,13 +153,16 @@ def _build(
     )
 
 
-def _segment_files(folder: DataFolder | None, partitions: Partitions) -> SegmentFiles:
+def _segment_files(
+    folder: DataFolder | None, partitions: Partitions, dead_letters: DeadLetterStore
+) -> SegmentFiles:
     if folder is None:
         return MemoryFiles()
-    # Without the journal's own word, only the partitions know which numbers are used.
-    fresh = not (folder.journal / "next").exists()
-    floor = partitions.highest_segment() + 1 if fresh else 1
-    return DiskFiles(folder.journal, floor=floor)
+    if (folder.journal / "next").exists():
+        return DiskFiles(folder.journal)
+    # Without the journal's own word, only the stores know which numbers are used.
+    used = max(partitions.highest_segment(), dead_letters.highest_segment())
+    return DiskFiles(folder.journal, floor=used + 1)
 
 
 def _runner_factory(settings: Settings, plugins: Plugins) -> Callable[[], ChainRunner]:

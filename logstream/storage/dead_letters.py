@@ -110,6 +110,12 @@ class DeadLetterStore:
                 f"Dead letters not removed: {first_line(error)}"
             ) from None
 
+    def highest_segment(self) -> int:
+        """The highest journal segment that has letters; 0 when none has."""
+        with self._hub.reading(30) as db:
+            found = db.execute("SELECT max(segment) FROM dead.letters").fetchall()
+        return int(found[0][0] or 0)
+
     def count(self) -> int:
         with self._hub.reading(30) as db:
             return int(db.execute("SELECT count(*) FROM dead.letters").fetchall()[0][0])

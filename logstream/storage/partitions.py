@@ -195,9 +195,18 @@ class Partitions:
         return total
 
     def highest_segment(self) -> int:
-        """The highest journal segment that any day remembers. Opens every day."""
+        """The highest journal segment that any day remembers. Opens every day.
+
+        Raises:
+            StorageError: a day is locked, so nobody knows what it remembers.
+        """
         highest = 0
-        for partition in self.readable(self.days()):
+        for day in self.days():
+            try:
+                partition = self.attach(day)
+            except StorageCorrupt as error:
+                _log.warning("A partition is left out of answers: %s", error)
+                continue
             with self._hub.reading(60) as cursor:
                 text = f"SELECT max(segment) FROM {partition.name}.applied"
                 row = cursor.execute(text).fetchone()

@@ -242,16 +242,24 @@ def test_a_torn_segment_is_repaired_at_the_start(
         assert found(engine) == ["whole"]
 
 
-def test_a_journal_that_was_deleted_gives_no_number_again(tmp_path: Path) -> None:
-    """The partitions would take its entries for some that they have."""
+def test_a_journal_that_was_deleted_gives_no_number_again(
+    tmp_path: Path, failing: Failing
+) -> None:
+    """The partitions would take its entries for some that they have, and the dead
+    letters of a new segment would replace those of an old one.
+    """
     with an_engine(tmp_path / "data") as engine:
         asyncio.run(send(engine, "before"))
+        engine.settle_now()
+        asyncio.run(send(engine, "bad before"))
     for path in (tmp_path / "data" / "journal").iterdir():
         path.unlink()
     (tmp_path / "data" / "journal").rmdir()
     with an_engine(tmp_path / "data") as engine:
-        asyncio.run(send(engine, "after"))
+        asyncio.run(send(engine, "after", "bad after"))
         assert found(engine) == ["after", "before"]
+        first, second = engine.dead_letters.list(limit=9)
+        assert first.id >> 20 > second.id >> 20
 
 
 def test_a_second_engine_on_the_folder_is_told_who_has_it(tmp_path: Path) -> None:
