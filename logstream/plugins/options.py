@@ -1,18 +1,13 @@
 """An options struct: raw values into it, and its keys with their help out of it."""
 
-import ast
-import inspect
 import re
-import textwrap
 from collections.abc import Iterator, Mapping
-from functools import cache
-from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import NODEFAULT
 from msgspec import inspect as shapes
 
+from logstream.config.describe import describe
 from logstream.config.nearest import did_you_mean
 from logstream.core.errors import ConfigError
 from logstream.plugins.contracts import Options
@@ -28,12 +23,12 @@ class OptionDoc(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     type: str
-    """For people: `int >= 1`, `"json" or "regex"`, `list of str`."""
+    """For people: `an integer of at least 1`, `one of json, regex`."""
     required: bool
     default: Any = None
     """As a JSON value; None when the key is required too."""
     doc: str = ""
-    """The docstring below the field, its line breaks kept."""
+    """The docstring below the field, paragraphs of one line each."""
 
 
 def build_options(options: type[O], raw: Mapping[str, Any], *, where: str) -> O:
@@ -96,86 +91,13 @@ def describe_options(options: type[msgspec.Struct]) -> tuple[OptionDoc, ...]:
     Works for any msgspec struct. A key's help is the docstring below the field; it is
     empty where the source code cannot be read.
     """
-    shape = shapes.type_info(options)
-    assert isinstance(shape, shapes.StructType)
-    docs = attribute_docs(options)
     return tuple(
         OptionDoc(
-            key=field.encode_name,
-            type=_name(field.type),
-            required=field.required,
-            default=_default(field),
-            doc=docs.get(field.name, ""),
+            key=key.name,
+            type=key.expects,
+            required=key.required,
+            default=msgspec.to_builtins(key.default),
+            doc=key.help,
         )
-        for field in shape.fields
+        for key in describe(options)
     )
-
-
-@cache
-def attribute_docs(cls: type) -> Mapping[str, str]:
-    """Attribute name → the docstring below it, base classes' included."""
-    docs: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
-        except (OSError, TypeError, SyntaxError):
-            continue  # built in C, or typed into a prompt: there is no source
-        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-        for statement, below in pairwise(body):
-            if isinstance(statement, ast.AnnAssign) and isinstance(below, ast.Expr):
-                _note_doc(docs, statement.target, below.value)
-    return docs
-
-
-def _note_doc(docs: dict[str, str], target: ast.expr, value: ast.expr) -> None:
-    if (
-        isinstance(target, ast.Name)
-        and isinstance(value, ast.Constant)
-        and isinstance(value.value, str)
-    ):
-        docs[target.id] = inspect.cleandoc(value.value)
-
-
-def _default(field: shapes.Field) -> Any:
-    if field.default is not NODEFAULT:
-        return msgspec.to_builtins(field.default)
-    if field.default_factory is not NODEFAULT:
-        return msgspec.to_builtins(field.default_factory())
-    return None
-
-
-_SIMPLE: dict[type[shapes.Type], str] = {
-    shapes.AnyType: "any value",
-    shapes.NoneType: "null",
-    shapes.BoolType: "true or false",
-    shapes.StrType: "str",
-}
-
-
-def _name(shape: shapes.Type) -> str:
-    match shape:
-        case shapes.IntType() | shapes.FloatType():
-            return _number(shape)
-        case shapes.LiteralType(values=values):
-            return " or ".join(f'"{value}"' for value in values)
-        case shapes.DictType(key_type=key, value_type=value):
-            return f"map of {_name(key)} to {_name(value)}"
-        case (
-            shapes.ListType(item_type=item)
-            | shapes.VarTupleType(item_type=item)
-            | shapes.SetType(item_type=item)
-        ):
-            return f"list of {_name(item)}"
-        case shapes.UnionType(types=types):
-            return " or ".join(_name(one) for one in types)
-        case shapes.StructType(fields=fields):
-            return f"map with {', '.join(field.encode_name for field in fields)}"
-        case _:
-            return _SIMPLE.get(type(shape), type(shape).__name__.removesuffix("Type"))
-
-
-def _number(shape: shapes.IntType | shapes.FloatType) -> str:
-    name = "int" if isinstance(shape, shapes.IntType) else "number"
-    bounds = [("> ", shape.gt), (">= ", shape.ge), ("< ", shape.lt), ("<= ", shape.le)]
-    given = [f"{sign}{bound:g}" for sign, bound in bounds if bound is not None]
-    return " and ".join([f"{name} {given[0]}", *given[1:]]) if given else name

@@ -81,14 +81,14 @@ def test_every_key_describes_itself() -> None:
         *("anything", "on"),
     ]
     assert docs["pattern"].required
-    assert docs["pattern"].doc == "What to look for.\n\nOn two paragraphs."
-    assert (docs["size"].type, docs["size"].default) == ("int >= 1 and <= 9", 3)
+    assert docs["pattern"].doc == "What to look for.\nOn two paragraphs."
+    assert (docs["size"].type, docs["size"].default) == ("an integer from 1 to 9", 3)
     assert docs["from"].doc == "Where."
-    assert docs["kind"].type == '"a" or "b"'
+    assert docs["kind"].type == "one of a, b"
     assert docs["kind"].doc == ""
-    assert docs["places"].type == "map of str to map with depth"
-    assert (docs["names"].type, docs["names"].default) == ("list of str", ())
-    assert docs["rate"].type == "number > 0 or null"
+    assert docs["places"].type == "an object"
+    assert (docs["names"].type, docs["names"].default) == ("a list, each item text", ())
+    assert docs["rate"].type == "a number above 0 or null"
     assert docs["anything"].type == "any value"
     assert docs["on"].type == "true or false"
 
