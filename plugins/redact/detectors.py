@@ -26,11 +26,12 @@ SECRET_NAMES = (
 """Fields with these names, `-`, `_` and case apart, are replaced as a whole."""
 
 _EMAIL = re.compile(r"(?<![\w.%+-])[\w.%+-]++@[\w-]++(?:\.[\w-]++)++")
-_CARD = re.compile(
-    r"(?<![^\W_])(?<!\d[.])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?"
-    r"|\d{4}([ -])\d{6}\2\d{4,5})(?![^\W_])",
-    re.ASCII,
+_CARD_FORMS = (
+    r"(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?"
+    r"|\d{4}([ -])\d{6}\2\d{4,5})(?![^\W_])"
 )
+_CARD = re.compile(rf"(?<![^\W_])(?<!\d[.]){_CARD_FORMS}", re.ASCII)
+_CARD_HERE = re.compile(_CARD_FORMS, re.ASCII)
 _CARD_HINT = re.compile(r"[0-9][0-9 -]{12}")
 _CARD_BRAND = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}"
@@ -81,12 +82,17 @@ def _cards(text: str, mark: Mark) -> str:
     if not _CARD_HINT.search(text):
         return text
     position, parts, done = 0, [], 0
-    while found := _CARD.search(text, position):
+    found = _CARD.search(text)
+    while found:
         if card := _card_in(found[0]):
             parts += [text[done : found.start()], mark("card", card)]
             position = done = found.start() + len(card)
         else:
             position = found.start() + 1
+        behind_card = done > 0 and position == done and text[done : done + 1] == "."
+        # Digits behind `1.` are a fraction's, but not where the `1` was a card's.
+        found = _CARD_HERE.match(text, done + 1) if behind_card else None
+        found = found or _CARD.search(text, position)
     return "".join([*parts, text[done:]]) if parts else text
 
 
