@@ -94,18 +94,18 @@ class Loader:
             raise UnloadableBatch(first_line(error)) from None
 
     def _load_day(self, batch: Batch, rows: Sql, day: date) -> Loaded:
-        partition = self._writable(day)
         started = time.perf_counter()
-        with self._guarding(partition), self._hub.writing() as cursor:
-            before = _applied_entries(cursor, partition, batch.segment)
-            if before is not None:
-                raise _SpansDays  # a replay: the other days, if any, may lack it
-            insert = _INSERT.format(name=partition.name) + rows.text
-            stored = _count(cursor.execute(insert, rows.params))
-            _check_day(cursor, partition, batch, day)
-            _remember(cursor, partition, batch, stored, batch.size)
+        with self._writing_to(day) as partition:
+            with self._hub.writing() as cursor:
+                before = _applied_entries(cursor, partition, batch.segment)
+                if before is not None:
+                    raise _SpansDays  # a replay: the other days, if any, may lack it
+                insert = _INSERT.format(name=partition.name) + rows.text
+                stored = _count(cursor.execute(insert, rows.params))
+                _check_day(cursor, partition, batch, day)
+                _remember(cursor, partition, batch, stored, batch.size)
+            partition.mark_dirty(stored)
         INSERT_SECONDS.observe(time.perf_counter() - started)
-        partition.mark_dirty(stored)
         return Loaded(entries=stored)
 
     def probe(self, batch: Batch) -> None:
@@ -149,23 +149,32 @@ class Loader:
         day: date,
         raw_bytes: int,
     ) -> Loaded:
-        partition = self._writable(day)
         started = time.perf_counter()
-        with self._guarding(partition), transaction(cursor):
-            before = _applied_entries(cursor, partition, batch.segment)
-            stored = 0
-            if before is None:
-                stored = _count(
-                    cursor.execute(
-                        _INSERT.format(name=partition.name) + "SELECT * FROM staged "
-                        f"WHERE {_DAY} = ?",
-                        (start_ns(day) // NS_PER_DAY,),
-                    )
-                )
-                _remember(cursor, partition, batch, stored, raw_bytes)
+        with self._writing_to(day) as partition:
+            with transaction(cursor):
+                before = _applied_entries(cursor, partition, batch.segment)
+                stored = 0
+                if before is None:
+                    insert = _INSERT.format(name=partition.name)
+                    rows = f"SELECT * FROM staged WHERE {_DAY} = ?"
+                    number = (start_ns(day) // NS_PER_DAY,)
+                    stored = _count(cursor.execute(insert + rows, number))
+                    _remember(cursor, partition, batch, stored, raw_bytes)
+            partition.mark_dirty(stored)
         INSERT_SECONDS.observe(time.perf_counter() - started)
-        partition.mark_dirty(stored)
         return Loaded(entries=stored, before=before or 0)
+
+    @contextmanager
+    def _writing_to(self, day: date) -> Iterator[Partition]:
+        """The day's partition, which nobody replaces or removes meanwhile."""
+        partition = self._writable(day)
+        while not partition.writers.enter():
+            partition = self._writable(day)  # that one was removed
+        try:
+            with self._guarding(partition):
+                yield partition
+        finally:
+            partition.writers.leave()
 
     def _writable(self, day: date) -> Partition:
         """The day's partition; in place of one that is damaged, a new one."""

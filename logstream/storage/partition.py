@@ -8,6 +8,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from logstream.storage.turns import Turns
+
 SUFFIX = ".duckdb"
 WAL = ".wal"
 NS_PER_DAY = 86_400_000_000_000
@@ -19,8 +21,21 @@ class PartitionState(msgspec.Struct, frozen=True, kw_only=True):
 
     day: date
     stored_bytes: int
+    """Of the file and its write-ahead log."""
     broken: str = ""
     """Why it does not open; empty when it does."""
+    rows: int = 0
+    raw_bytes: int = 0
+    """Of the canonical NDJSON that the rows came as."""
+    oldest: str | None = None
+    newest: str | None = None
+    """Time stamps of the first and the last entry, RFC 3339."""
+    sealed: bool = False
+    """The day is over, and was rewritten in order."""
+    indexed: bool = False
+    """It has a skip index."""
+    last_checkpoint: str | None = None
+    """When the file itself was last written, RFC 3339."""
 
 
 class Partition:
@@ -34,12 +49,17 @@ class Partition:
         self.dirty_rows = 0
         """Rows loaded since the last checkpoint; fields of those are slow to read."""
         self.dirty_since = 0.0
+        self.writers = Turns()
+        """Shared by what commits to the file, had alone by what replaces the file."""
+        self.writes = 0
+        """Loads so far; tells whether anything came since one looked."""
 
     def mark_dirty(self, rows: int) -> None:
         with self._lock:
             if self.dirty_rows == 0:
                 self.dirty_since = time.monotonic()
             self.dirty_rows += rows
+            self.writes += 1
 
     def mark_clean(self, rows: int) -> None:
         """So many of the dirty rows were checkpointed; others may have come since."""

@@ -13,7 +13,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -38,6 +38,9 @@ from logstream.telemetry.metrics import PARTITIONS, PARTITIONS_BROKEN
 _log = logging.getLogger(__name__)
 
 _ASIDE = ".broken-"
+_REMOVED = ".removed"
+"""What a file is called from the moment its day is gone until it is unlinked."""
+_REMOVE_TIMEOUT_S = 10.0
 _BROKEN_PAUSE_S = 5.0
 ROW_GROUP_ROWS = 61_440
 """Half of DuckDB's default: a full segment makes two or three, which are compressed and
@@ -72,6 +75,8 @@ class Partitions:
         self._lock = threading.Lock()
         self._attached: dict[date, Partition] = {}
         self._broken: dict[date, _Broken] = {}
+        if folder is not None:
+            _finish_removals(folder)
         self._days: set[date] = set(_days_in(folder)) if folder else set()
         self._aside: dict[Path, str] = {}
         for path in folder.glob(f"*{SUFFIX}{_ASIDE}*") if folder else ():
@@ -147,10 +152,40 @@ class Partitions:
             if path.exists():
                 self._rename_aside(path, reason)
             if damaged is not None:
+                damaged.writers.end()
                 del self._attached[day]
                 self._detach(damaged)
             self._days.discard(day)
             self._set_gauges()
+
+    def remove(self, partition: Partition, *, unsettled: Collection[int]) -> int | None:
+        """Take a whole day away: its file is unlinked. Queries that run go on.
+
+        Args:
+            unsettled: Journal segments that are not retired. A day that has applied one
+                of them is left: without its memory, a replay would bring a part back.
+
+        Returns:
+            How many entries went; None: it cannot be removed just now.
+
+        Raises:
+            StorageError: DuckDB or the disk refused.
+        """
+        with partition.writers.alone(_REMOVE_TIMEOUT_S) as alone:
+            if not alone:
+                return None
+            found = self._what_goes(partition)
+            if found is None or not found.segments.isdisjoint(unsettled):
+                return None
+            with self._lock:
+                if self._attached.get(partition.day) is not partition:
+                    return None
+                self._unlink(partition)
+                partition.writers.end()
+                del self._attached[partition.day]
+                self._days.discard(partition.day)
+                self._set_gauges()
+            return found.rows
 
     def attached(self) -> list[Partition]:
         with self._lock:
@@ -224,6 +259,15 @@ class Partitions:
         return done
 
     def _checkpoint(self, partition: Partition) -> bool:
+        if not partition.writers.enter(wait=False):
+            return False  # its file is being copied or replaced
+        try:
+            return self.checkpoint_now(partition)
+        finally:
+            partition.writers.leave()
+
+    def checkpoint_now(self, partition: Partition) -> bool:
+        """For those that share it or have it alone. Whether it worked."""
         cursor = self._hub.cursor()
         try:
             cursor.execute(f"CHECKPOINT {partition.name}")
@@ -235,6 +279,36 @@ class Partitions:
         finally:
             cursor.close()
         return True
+
+    def _what_goes(self, partition: Partition) -> "_Content | None":
+        try:
+            with self._hub.reading(_REMOVE_TIMEOUT_S) as cursor:
+                text = f"SELECT segment FROM {partition.name}.applied"
+                segments = {row[0] for row in cursor.execute(text).fetchall()}
+                text = f"SELECT count(*) FROM {partition.name}.entries"
+                rows = cursor.execute(text).fetchall()[0][0]
+        except StorageError as error:
+            _log.warning("A partition is not removed: %s", error)
+            return None
+        return _Content(rows, segments)
+
+    def _unlink(self, partition: Partition) -> None:
+        """The rename is the moment from which on the day is gone, after a crash too."""
+        path = partition.path
+        if path is None:
+            self._detach(partition)
+            return
+        removed = path.with_name(path.name + _REMOVED)
+        try:
+            path.rename(removed)
+        except OSError as failure:
+            raise StorageError(
+                f"The partition {path} cannot be removed ({failure.strerror})."
+            ) from None
+        self._detach(partition)
+        _sync_folder(path.parent)
+        wal_of(path).unlink(missing_ok=True)
+        removed.unlink(missing_ok=True)
 
     def _open(self, day: date) -> Partition:
         """Raises duckdb.Error."""
@@ -293,6 +367,29 @@ class Partitions:
 
     def _path_of(self, day: date) -> Path | None:
         return self._folder / f"{day.isoformat()}{SUFFIX}" if self._folder else None
+
+
+class _Content(msgspec.Struct, frozen=True):
+    rows: int
+    segments: set[int]
+    """Of the journal, that it has applied."""
+
+
+def _finish_removals(folder: Path) -> None:
+    """Days whose removal a crash cut short."""
+    for removed in folder.glob(f"*{SUFFIX}{_REMOVED}"):
+        path = removed.with_name(removed.name.removesuffix(_REMOVED))
+        if not path.exists():
+            wal_of(path).unlink(missing_ok=True)
+        removed.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _days_in(folder: Path) -> list[date]:
