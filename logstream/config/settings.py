@@ -48,6 +48,35 @@ class StorageConfig(_Section, frozen=True, kw_only=True):
     """With less free disk than this, ingest is refused (507) and `/readyz` is red;
     queries go on."""
 
+    backup_folder: str | None = None
+    """Where the server may write backups: this folder, and folders in it. None: it
+    makes none, and `logstream backup` works while no server runs."""
+
+
+class RetentionRule(_Section, frozen=True, kw_only=True):
+    """How long entries that match a query are kept."""
+
+    query: str
+    """In the query language, such as `level:fatal OR source:payments`."""
+
+    max_age_days: Annotated[int, Meta(ge=0, le=100_000)]
+    """Kept so many days; 0 = for ever."""
+
+
+class RetentionConfig(_Section, frozen=True, kw_only=True):
+    """How long entries are kept. `PUT /api/v1/retention` overrides it for good."""
+
+    max_age_days: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    """Entries go when their whole UTC day is older than this. 0 = never."""
+
+    max_bytes: Annotated[int, Meta(ge=0)] = 0
+    """With more than this in the store, the oldest days go; today and the newest
+    never. 0 = no limit."""
+
+    rules: tuple[RetentionRule, ...] = ()
+    """Other ages for some entries: the first rule whose `query` matches decides
+    instead of `max_age_days`."""
+
 
 class IntakeConfig(_Section, frozen=True, kw_only=True):
     """What is taken in, and how much may wait."""
@@ -173,6 +202,7 @@ class Settings(_Section, frozen=True, kw_only=True):
 
     server: ServerConfig = ServerConfig()
     storage: StorageConfig = StorageConfig()
+    retention: RetentionConfig = RetentionConfig()
     intake: IntakeConfig = IntakeConfig()
     journal: JournalConfig = JournalConfig()
     workers: WorkersConfig = WorkersConfig()

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
+from logstream.core.durable import sync_folder, write_durably
 from logstream.core.errors import StorageError
 
 _RESERVED_AT_ONCE = 4096
@@ -268,30 +269,6 @@ def _anonymous(name: str) -> tuple[int, Path]:
         return fd, Path(f"/proc/self/fd/{fd}")
     fd, path = tempfile.mkstemp(prefix=f"logstream-{name}-", suffix=SUFFIX)
     return fd, Path(path)
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a small file's content so that after a crash it is the old or the new."""
-    temporary = path.with_name(path.name + ".tmp")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-    try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    temporary.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable: a new file is lost with its name otherwise."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 _HAS_MEMFD = hasattr(os, "memfd_create")

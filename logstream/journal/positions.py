@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
+from logstream.core.durable import write_durably
 from logstream.core.errors import StorageError
-from logstream.journal.files import write_durably
 
 Stamped = tuple[int, Any]
 """A stamp and a position; the position None says that the name was removed."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from logstream.journal.files import write_durably
+from logstream.core.durable import write_durably
 from logstream.journal.frame import Frame, find_next, scan
 from logstream.journal.positions import Stamped
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from logstream.config.settings import Settings
+from logstream.core.durable import sync_folder
 from logstream.core.entry import ID_LINE_BITS
 from logstream.core.errors import NotReady
 from logstream.core.sql import Sql
@@ -22,6 +23,7 @@ from logstream.journal.segment import Segment
 from logstream.pipeline.decode import decode_lines
 from logstream.pipeline.gate import Gate
 from logstream.pipeline.intake import Intake
+from logstream.pipeline.keeper import Keeper
 from logstream.pipeline.pool import WorkerPool
 from logstream.pipeline.settler import Settler
 from logstream.pipeline.upkeep import Rates, Upkeep
@@ -79,6 +81,7 @@ class Engine:
     Args:
         make_pool: Given the function to call for each stored segment.
         make_journal: Given the pool and the intake's `group_done`.
+        make_keeper: Given what tells the segments that are not retired.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Engine:
         dead_letters: DeadLetterStore,
         make_pool: Callable[[Callable[[Segment, Outcome], None]], WorkerPool],
         make_journal: Callable[[WorkerPool, GroupDone], Journal],
+        make_keeper: Callable[[Callable[[], set[int]]], Keeper],
         compile_filter: Callable[[str], StoredQuery],
         data_path: Path | None,
     ) -> None:
@@ -112,6 +116,7 @@ class Engine:
         self.intake = Intake(settings.intake, self._make_gate())
         self._pool = make_pool(self._segment_stored)
         self._journal = make_journal(self._pool, self.intake.group_done)
+        self.keeper = make_keeper(self._unsettled)
         self._upkeep = Upkeep(self._keep_up)
 
     # ---- life ----
@@ -130,6 +135,7 @@ class Engine:
         for segment in found:
             self._pool.submit(segment)
         self.intake.connect(self._journal)
+        self.keeper.start()
         return replayed
 
     def close(self, timeout_s: float | None = None) -> int:
@@ -145,6 +151,7 @@ class Engine:
             self._state = "stopping"
         limit = self.settings.workers.shutdown_timeout_s
         limit = limit if timeout_s is None else timeout_s
+        self.keeper.close()
         self._journal.close()
         self._pool.drain(limit)
         self._pool.close()
@@ -310,6 +317,13 @@ class Engine:
 
     def _outstanding_numbers(self) -> set[int]:
         return set(self._journal.numbers())
+
+    def _unsettled(self) -> set[int]:
+        """Segments that a start would replay, after a power cut too."""
+        numbers = self._outstanding_numbers()
+        if self._data_path is not None:
+            sync_folder(self._data_path / "journal")
+        return numbers
 
     def _to_wait_for(self) -> set[int]:
         return set(self._journal.cut()) - self._pool.stuck().keys()

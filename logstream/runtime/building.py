@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 
 from logstream.config.settings import Settings
-from logstream.core.errors import ConfigError
+from logstream.core.errors import BadRequest, ConfigError
 from logstream.journal.files import DiskFiles, MemoryFiles, SegmentFiles
 from logstream.journal.journal import GroupDone, Journal
 from logstream.journal.positions import Positions
 from logstream.journal.segment import Segment
 from logstream.pipeline.chain import Chain
 from logstream.pipeline.engine import Engine
+from logstream.pipeline.keeper import Keeper
 from logstream.pipeline.pool import WorkerPool
 from logstream.pipeline.runner import ChainRunner, ProcessRunner, ThreadRunner
 from logstream.pipeline.worker import Outcome, Worker
@@ -21,11 +22,14 @@ from logstream.query import compile_filter
 from logstream.runtime.builtins import BUILTINS
 from logstream.runtime.contexts import CollectorContext, Context
 from logstream.storage.dead_letters import DeadLetterStore
+from logstream.storage.deletion import Deletion
 from logstream.storage.folder import DataFolder
 from logstream.storage.hub import Hub
+from logstream.storage.listing import describe
 from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
+from logstream.storage.retention import Retention
 
 IN_MEMORY = ":memory:"
 
@@ -57,6 +61,7 @@ def build_chain_afresh(settings: Settings) -> Chain:
 def check_settings(settings: Settings, plugins: Plugins) -> None:
     """Build all that the config names, and drop it. Raises ConfigError, PluginError."""
     build_chain(settings, plugins)
+    _check_retention(settings)
     names: set[str] = set()
     for config in settings.collectors:
         context = CollectorContext(plugins, name=config.name)
@@ -64,6 +69,14 @@ def check_settings(settings: Settings, plugins: Plugins) -> None:
         if config.name in names:
             raise ConfigError(f"Two collectors have the name '{config.name}'.")
         names.add(config.name)
+
+
+def _check_retention(settings: Settings) -> None:
+    for at, rule in enumerate(settings.retention.rules):
+        try:
+            compile_filter(rule.query)
+        except BadRequest as error:
+            raise ConfigError(f"retention.rules[{at}].query: {error}") from None
 
 
 @contextmanager
@@ -80,6 +93,7 @@ def open_engine(
         ConfigError, PluginError: a processor cannot be built.
     """
     chain = build_chain(settings, plugins)
+    _check_retention(settings)
     in_memory = settings.storage.path == IN_MEMORY
     folder = None if in_memory else DataFolder(Path(settings.storage.path))
     try:
@@ -140,6 +154,7 @@ def _build(
             has_time=pool.has_time,
         )
 
+    make_keeper = partial(_build_keeper, settings, hub, partitions, folder)
     return Engine(
         settings=settings,
         files=files,
@@ -148,8 +163,33 @@ def _build(
         dead_letters=dead_letters,
         make_pool=make_pool,
         make_journal=make_journal,
+        make_keeper=make_keeper,
         compile_filter=compile_filter,
         data_path=folder.path if folder else None,
+    )
+
+
+def _build_keeper(
+    settings: Settings,
+    hub: Hub,
+    partitions: Partitions,
+    folder: DataFolder | None,
+    unsettled: Callable[[], set[int]],
+) -> Keeper:
+    timeout_s = settings.query.timeout_s
+    deletion = Deletion(hub, partitions, timeout_s=timeout_s)
+    retention = Retention(
+        partitions,
+        deletion,
+        default=settings.retention,
+        path=folder.path / "retention.json" if folder else None,
+        compile_query=compile_filter,
+        unsettled=unsettled,
+    )
+    return Keeper(
+        deletion=deletion,
+        retention=retention,
+        describe=partial(describe, hub, partitions, timeout_s=timeout_s),
     )
 
 

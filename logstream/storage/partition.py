@@ -52,7 +52,9 @@ class Partition:
         self.writers = Turns()
         """Shared by what commits to the file, had alone by what replaces the file."""
         self.writes = 0
-        """Loads so far; tells whether anything came since one looked."""
+        """Loads and deletions so far; tells whether anything changed since a look."""
+        self.swept: object = None
+        """What retention did last with a part of it; its own."""
 
     def mark_dirty(self, rows: int) -> None:
         with self._lock:

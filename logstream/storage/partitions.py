@@ -21,6 +21,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from logstream.core.durable import sync_folder
 from logstream.core.errors import StorageCorrupt, StorageError
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.partition import (
@@ -306,7 +307,7 @@ class Partitions:
                 f"The partition {path} cannot be removed ({failure.strerror})."
             ) from None
         self._detach(partition)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         wal_of(path).unlink(missing_ok=True)
         removed.unlink(missing_ok=True)
 
@@ -382,14 +383,6 @@ def _finish_removals(folder: Path) -> None:
         if not path.exists():
             wal_of(path).unlink(missing_ok=True)
         removed.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _days_in(folder: Path) -> list[date]:

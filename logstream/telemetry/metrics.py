@@ -4,6 +4,8 @@ Labels come from closed sets. The one exception is `source`, which the API's con
 asks for: after `MAX_SOURCES` different ones the rest is counted as `other`.
 """
 
+from typing import Literal, get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry(auto_describe=True)
@@ -48,6 +50,12 @@ DEAD = _counter(
 DEAD_DROPPED = _counter(
     "logstream_dead_letters_dropped_total", "Dead letters dropped for new ones."
 )
+DeletedReason = Literal["age", "size", "rule", "request"]
+DELETED = _counter(
+    "logstream_deleted_entries_total", "Stored entries that were deleted.", "reason"
+)
+for _reason in get_args(DeletedReason):
+    DELETED.labels(_reason)  # an increase from nothing is one too
 OVERLOADED = _counter(
     "logstream_overloaded_requests_total", "Requests answered with 429 or 507."
 )

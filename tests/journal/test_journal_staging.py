@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import logstream.journal.files as files_module
+from logstream.core import durable
 from logstream.core.errors import DiskFull, StorageError
 from logstream.journal.files import DiskFiles, MemoryFiles, SegmentFiles
 from logstream.journal.recovery import recover
@@ -104,7 +105,7 @@ def test_a_commit_that_is_not_durable_is_taken_back(
     taken = Taken()
     staging = taken.stage(DiskFiles(tmp_path))
     staging.write(LINE, lines=1)
-    real = files_module.sync_folder
+    real = durable.sync_folder
 
     def fail_on_root(folder: Path) -> None:
         if folder == tmp_path:

@@ -1,0 +1,107 @@
+"""The keeper: what an operator asks of the whole store, one thing at a time.
+
+Listing it, deleting from it, and retention, which runs every minute on a thread of its
+own. What changes the store takes turns, so that no two get in each other's way.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from logstream.config.settings import RetentionConfig
+from logstream.core.errors import NotReady, StorageError
+from logstream.storage.deletion import Deleted, Deletion
+from logstream.storage.listing import StorageState
+from logstream.storage.retention import Retention, RetentionState
+from logstream.storage.selection import Selection
+
+_log = logging.getLogger(__name__)
+
+_FIRST_S = 3.0
+"""A command that opens a folder for a moment leaves it as it is."""
+_EVERY_S = 60.0
+_TURN_TIMEOUT_S = 60.0
+_CLOSE_TIMEOUT_S = 30.0
+
+
+class Keeper:
+    """Thread-safe. `start` begins retention, `close` ends it.
+
+    Args:
+        describe: Lists the store.
+    """
+
+    def __init__(
+        self,
+        *,
+        deletion: Deletion,
+        retention: Retention,
+        describe: Callable[[], StorageState],
+    ) -> None:
+        self._deletion = deletion
+        self._retention = retention
+        self.describe = describe
+        self._turn = threading.Lock()
+        self._wake = threading.Event()
+        self._stop = False
+        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Safe to call twice, and before `start`."""
+        self._stop = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(_CLOSE_TIMEOUT_S)
+
+    def preview(self, selection: Selection) -> Deleted:
+        """What `delete` would take away."""
+        return self._deletion.preview(selection)
+
+    def delete(self, selection: Selection) -> Deleted:
+        """Take entries away for good. Acked ones that are not stored yet are not seen:
+        settle first.
+
+        Raises:
+            NotReady: something else holds the store for long.
+            StorageError, DiskFull, QueryTimeout: see `Deletion.delete`.
+        """
+        with self._taking_turn():
+            return self._deletion.delete(selection, reason="request")
+
+    def retention(self) -> RetentionState:
+        return self._retention.state()
+
+    def set_retention(self, policy: RetentionConfig | None) -> RetentionState:
+        """See `Retention.set`; a pass begins at once."""
+        self._retention.set(policy)
+        self._wake.set()
+        return self._retention.state()
+
+    @contextmanager
+    def _taking_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=_TURN_TIMEOUT_S):
+            raise NotReady("Another change of the whole store takes long: try again.")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _run(self) -> None:
+        pause_s = _FIRST_S
+        while True:
+            self._wake.wait(pause_s)
+            self._wake.clear()
+            pause_s = _EVERY_S
+            if self._stop:
+                return
+            try:
+                with self._taking_turn():
+                    self._retention.run(stop=lambda: self._stop)
+            except (StorageError, NotReady) as error:
+                _log.warning("Retention is tried again in a minute: %s", error)
+            except Exception:  # noqa: BLE001 - logged, and tried again
+                _log.exception("Retention failed; it is tried again in a minute.")

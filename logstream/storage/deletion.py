@@ -1,0 +1,146 @@
+"""Deletion: entries that a condition selects, gone for good, day by day.
+
+A day is one transaction, so a crash leaves it whole or done; a deletion over several
+days that is cut short is asked for again. Rows go at once, their space at the next
+checkpoint.
+"""
+
+from collections.abc import Callable, Mapping
+
+import duckdb
+import msgspec
+
+from logstream.core.errors import DiskFull, QueryTimeout, StorageError
+from logstream.core.sql import Sql
+from logstream.storage.hub import Hub, first_line
+from logstream.storage.partition import Partition
+from logstream.storage.partitions import Partitions
+from logstream.storage.selection import Selection, condition
+from logstream.telemetry.metrics import DELETED, DeletedReason
+
+_TRIES = 3
+"""Of a transaction that another one got in the way of."""
+_NO_SPACE = "No space left on device"
+
+
+class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+    """What went, or would."""
+
+    entries: int
+    by_source: Mapping[str, int]
+    """The most entries first."""
+    days: int
+    """That had any of them."""
+
+
+class Deletion:
+    """Thread-safe."""
+
+    def __init__(self, hub: Hub, partitions: Partitions, *, timeout_s: float) -> None:
+        self._hub = hub
+        self._partitions = partitions
+        self._timeout_s = timeout_s
+
+    def preview(self, selection: Selection) -> Deleted:
+        """What `delete` would take away. Raises as `Hub.reading`."""
+        return self._over_days(selection, self._count)
+
+    def delete(self, selection: Selection, *, reason: DeletedReason) -> Deleted:
+        """Take the entries away. No query that begins later sees one of them.
+
+        Raises:
+            StorageError: DuckDB or the disk refused. Some days may be done.
+            DiskFull: there is no room to say what is gone.
+        """
+
+        def remove(partition: Partition, selection: Selection) -> dict[str, int]:
+            return self.delete_in(partition, selection, reason=reason)
+
+        return self._over_days(selection, remove)
+
+    def delete_in(
+        self, partition: Partition, selection: Selection, *, reason: DeletedReason
+    ) -> dict[str, int]:
+        """Those of one day; how many of which source. Raises as `delete`."""
+        if not partition.writers.enter():
+            return {}  # the whole day went meanwhile
+        try:
+            found = self._delete(partition, selection)
+            if gone := sum(found.values()):
+                partition.mark_dirty(gone)
+                DELETED.labels(reason).inc(gone)
+        finally:
+            partition.writers.leave()
+        return found
+
+    def _over_days(
+        self,
+        selection: Selection,
+        work: Callable[[Partition, Selection], dict[str, int]],
+    ) -> Deleted:
+        sources: dict[str, int] = {}
+        days = 0
+        for day in self._partitions.days(selection.from_ns, selection.to_ns):
+            for partition in self._partitions.readable([day]):
+                found = work(partition, selection)
+                days += bool(found)
+                for source, count in found.items():
+                    sources[source] = sources.get(source, 0) + count
+        ranked = sorted(sources.items(), key=lambda item: (-item[1], item[0]))
+        return Deleted(entries=sum(sources.values()), by_source=dict(ranked), days=days)
+
+    def _count(self, partition: Partition, selection: Selection) -> dict[str, int]:
+        with self._hub.reading(self._timeout_s) as cursor:
+            try:
+                return _by_source(cursor, partition, condition(selection, fast=True))
+            except duckdb.InterruptException:
+                raise
+            except duckdb.Error:
+                return _by_source(cursor, partition, condition(selection))
+
+    def _delete(self, partition: Partition, selection: Selection) -> dict[str, int]:
+        try:
+            return self._transact(partition, condition(selection, fast=True))
+        except duckdb.Error:
+            pass  # see `Selection.fast`
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._transact(partition, condition(selection))
+            except duckdb.TransactionException as error:
+                if not left:
+                    raise StorageError(_failed(partition, error)) from None
+            except duckdb.InterruptException as error:
+                raise QueryTimeout(_failed(partition, error)) from None
+            except duckdb.Error as error:
+                kind = DiskFull if _NO_SPACE in str(error) else StorageError
+                raise kind(_failed(partition, error)) from None
+        raise AssertionError
+
+    def _transact(self, partition: Partition, where: Sql) -> dict[str, int]:
+        name = partition.name
+        with self._hub.writing() as cursor:
+            found = _by_source(cursor, partition, where)
+            if not found:
+                return found
+            total = cursor.execute(f"SELECT count(*) FROM {name}.entries").fetchall()
+            text = f"DELETE FROM {name}.entries WHERE {where.text}"
+            cursor.execute(text, where.params)
+            # What the rest came as is not known line by line: its share by count.
+            kept = 1 - sum(found.values()) / int(total[0][0])
+            text = f"UPDATE {name}.applied SET raw_bytes = (raw_bytes * ?)::BIGINT"
+            cursor.execute(text, (kept,))
+        return found
+
+
+def _by_source(
+    cursor: duckdb.DuckDBPyConnection, partition: Partition, where: Sql
+) -> dict[str, int]:
+    text = (
+        f"SELECT source, count(*) FROM {partition.name}.entries "
+        f"WHERE {where.text} GROUP BY source"
+    )
+    return dict(cursor.execute(text, where.params).fetchall())
+
+
+def _failed(partition: Partition, error: duckdb.Error) -> str:
+    return f"Entries of {partition.day} were not deleted: {first_line(error)}"
