@@ -13,7 +13,15 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.exceptions import ImproperlyConfiguredException, LitestarException
 
-from logstream.api import analysis, dead_letters, docs_page, ingest, operate, search
+from logstream.api import (
+    analysis,
+    dead_letters,
+    docs_page,
+    ingest,
+    operate,
+    search,
+    storage,
+)
 from logstream.api.bodies import Bodies
 from logstream.api.context import ApiContext
 from logstream.api.openapi import document_of
@@ -33,6 +41,8 @@ ROUTES = (
     *(operate.health, operate.liveness, operate.readiness, operate.metrics),
     *(operate.queue, operate.list_plugins, operate.positions, operate.root),
     *(dead_letters.list_dead_letters, dead_letters.replay_dead_letters),
+    *(storage.show_storage, storage.delete_entries, storage.show_retention),
+    *(storage.set_retention, storage.reset_retention),
     *(docs_page.schema, docs_page.page, docs_page.asset),
 )
 

@@ -4,10 +4,13 @@ Listing it, deleting from it, and retention, which runs every minute on a thread
 own. What changes the store takes turns, so that no two get in each other's way.
 """
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from logstream.config.settings import RetentionConfig
 from logstream.core.errors import NotReady, StorageError
@@ -23,6 +26,9 @@ _FIRST_S = 3.0
 _EVERY_S = 60.0
 _TURN_TIMEOUT_S = 60.0
 _CLOSE_TIMEOUT_S = 30.0
+_THREADS = 2
+
+T = TypeVar("T")
 
 
 class Keeper:
@@ -43,6 +49,7 @@ class Keeper:
         self._retention = retention
         self.describe = describe
         self._turn = threading.Lock()
+        self._threads = ThreadPoolExecutor(_THREADS, "keeper")
         self._wake = threading.Event()
         self._stop = False
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
@@ -54,8 +61,16 @@ class Keeper:
         """Safe to call twice, and before `start`."""
         self._stop = True
         self._wake.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
         if self._thread.ident is not None:
             self._thread.join(_CLOSE_TIMEOUT_S)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Call it on a thread of the keeper's: it may take long, and queries and the
+        decoding of what is sent must not wait behind it.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, work)
 
     def preview(self, selection: Selection) -> Deleted:
         """What `delete` would take away."""

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any, Self, cast
 
 import msgspec
@@ -11,7 +12,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from logstream.api.app import build_app
-from logstream.config.settings import Settings
+from logstream.config.settings import RetentionConfig, Settings
 from logstream.core.errors import (
     BadRequest,
     EntryRejected,
@@ -24,7 +25,11 @@ from logstream.pipeline.decode import Decoded, decode_lines
 from logstream.pipeline.engine import Engine, QueueState, Readiness
 from logstream.pipeline.intake import StreamResult
 from logstream.storage.dead_letters import DeadLetter
+from logstream.storage.deletion import Deleted
+from logstream.storage.listing import StorageState, StorageTotals
+from logstream.storage.partition import PartitionState
 from logstream.storage.reader import Page, Row, Stats
+from logstream.storage.retention import RetentionState
 from logstream.storage.selection import Selection
 
 
@@ -158,6 +163,46 @@ class ShelfLetters:
         return len(self.letters)
 
 
+class ShelfKeeper:
+    """Keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Any]] = []
+        self.state = RetentionState(policy=RetentionConfig(), origin="config")
+        self.found = Deleted(entries=3, by_source={"auth": 2, "web": 1}, days=1)
+
+    async def run(self, work: Callable[[], Any]) -> Any:
+        return work()
+
+    def describe(self) -> StorageState:
+        day = PartitionState(day=date(2026, 1, 2), stored_bytes=100, rows=5)
+        totals = StorageTotals(
+            days=1,
+            broken=0,
+            rows=5,
+            raw_bytes=50,
+            stored_bytes=100,
+            oldest=None,
+            newest=None,
+        )
+        return StorageState(partitions=[day], totals=totals)
+
+    def preview(self, selection: Selection) -> Deleted:
+        self.asked.append(("preview", selection))
+        return self.found
+
+    def delete(self, selection: Selection) -> Deleted:
+        self.asked.append(("delete", selection))
+        return self.found
+
+    def retention(self) -> RetentionState:
+        return self.state
+
+    def set_retention(self, policy: RetentionConfig | None) -> RetentionState:
+        self.asked.append(("retention", policy))
+        return self.state
+
+
 class ShelfFilter:
     def __init__(self, text: str) -> None:
         self.sql = self.fast_sql = Sql("message LIKE ?", (text,))
@@ -170,6 +215,7 @@ class ShelfEngine:
         self.intake = ShelfIntake(settings)
         self.reader = ShelfReader()
         self.dead_letters = ShelfLetters()
+        self.keeper = ShelfKeeper()
         self.state = Readiness(ready=True)
         self.settled = 0
         self.replayed: list[Sequence[int] | None] = []
