@@ -10,9 +10,18 @@ from logstream.api.bodies import AnyRequest
 from logstream.api.context import context_of, json_answer
 from logstream.api.operations import Operation, RequestBody
 from logstream.api.parameters import Fields, NoParameters, body_of, query_of
-from logstream.api.selection import Span, limit_of, select, sort_field, span_of
+from logstream.api.reading import READ_PROBLEMS
+from logstream.api.selection import (
+    TIMEOUT_HELP,
+    Span,
+    limit_of,
+    select,
+    sort_field,
+    span_of,
+    timeout_of,
+)
 from logstream.api.shapes import Frequency, Stats, TimeRange
-from logstream.core.errors import BadRequest, QuerySyntaxError, QueryTimeout
+from logstream.core.errors import BadRequest, QuerySyntaxError
 from logstream.core.timestamps import format_ns
 from logstream.storage.reader import Reader
 from logstream.storage.reader import Stats as StoreStats
@@ -43,6 +52,7 @@ class Analysis(Fields, frozen=True, kw_only=True):
         int | None,
         Meta(description="Values listed, the most frequent first: 1 to 10000."),
     ] = None
+    timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
 
 
 class AnalyzeBody(Fields, frozen=True, kw_only=True):
@@ -84,7 +94,7 @@ class AnalyzeBody(Fields, frozen=True, kw_only=True):
             "count": 4,
             "frequency": {"auth": 2, "cache": 1, "web": 1},
         },
-        problems=(BadRequest, QuerySyntaxError, QueryTimeout),
+        problems=(BadRequest, QuerySyntaxError, *READ_PROBLEMS),
     ).as_opt(),
 )
 async def analyze(request: AnyRequest) -> Response[bytes]:
@@ -94,6 +104,7 @@ async def analyze(request: AnyRequest) -> Response[bytes]:
     limits = context.settings.query
     largest = limits.max_limit
     limit = limit_of(asked.limit, default=largest, largest=largest)
+    timeout_s = timeout_of(asked.timeout_s, limits)
     group_by = sort_field(asked.group_by)
     wanted = asked.time_range or TimeRangeIn()
     span = span_of(wanted.from_, wanted.to)
@@ -101,15 +112,18 @@ async def analyze(request: AnyRequest) -> Response[bytes]:
     reader = context.engine.reader
 
     def read() -> bytes:
-        found = reader.frequency(selection, group_by=group_by)
+        # One more than wanted tells whether there are more.
+        found = reader.frequency(selection, group_by=group_by, limit=limit + 1)
         answer = Frequency(
             time_range=_time_range(span, reader),
             count=reader.count(selection),
             frequency=dict(list(found.items())[:limit]),
+            truncated=len(found) > limit or msgspec.UNSET,
         )
         return msgspec.json.encode(answer)
 
-    return json_answer(await context.reads.run(read))
+    body = await context.reads.run(read, request=request, timeout_s=timeout_s)
+    return json_answer(body)
 
 
 @get(
@@ -129,13 +143,13 @@ async def analyze(request: AnyRequest) -> Response[bytes]:
             "StorageSize": 2500,
             "CompressionRatio": 1,
         },
-        problems=(QueryTimeout,),
+        problems=READ_PROBLEMS,
     ).as_opt(),
 )
 async def stats(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
     query_of(request, NoParameters)
-    found = await context.reads.run(context.engine.reader.stats)
+    found = await context.reads.run(context.engine.reader.stats, request=request)
     return json_answer(msgspec.json.encode(_stats(found)))
 
 

@@ -108,7 +108,7 @@ async def list_dead_letters(request: AnyRequest) -> Response[bytes]:
         last = found[limit - 1].id if len(found) > limit else None
         return msgspec.json.encode(answer), last
 
-    body, last = await context.reads.run(read)
+    body, last = await context.reads.run(read, request=request)
     if last is None:
         return json_answer(body)
     target = f"/api/v1/dead-letters?limit={limit}&before_id={last}"
@@ -141,7 +141,9 @@ async def replay_dead_letters(request: AnyRequest) -> Response[bytes]:
     if asked.all == (asked.ids is not None):
         raise BadRequest('Say which: {"ids": ["…"]} or {"all": true}.')
     if asked.ids is None:
-        ids = await context.reads.run(partial(_all_ids, context.engine.dead_letters))
+        ids = await context.reads.run(
+            partial(_all_ids, context.engine.dead_letters), request=request
+        )
     else:
         ids = [_id(text) for text in asked.ids]
     # All ids are known before the first is replayed: one that fails again is a new

@@ -23,8 +23,11 @@ from logstream.core.errors import (
     NotFound,
     NotReady,
     Overloaded,
+    QueryCancelled,
+    QueryMemory,
     QuerySyntaxError,
     QueryTimeout,
+    TooManyQueries,
     UnknownEncoding,
 )
 
@@ -51,11 +54,18 @@ TITLES = {
     "disk_full": "The disk is full",
     "folder_in_use": "The data folder is in use",
     "query_timeout": "The query took too long",
+    "query_memory": "The query needs too much memory",
+    "query_cancelled": "The query was given up",
+    "too_many_queries": "Too many queries wait",
+    "store_failed": "The server has to be started again",
     "storage_corrupt": "A part of the store is damaged",
 }
 """One line per code. Titles do not vary with the request; `detail` does."""
 
-_TELLS = (BadRequest, NotFound, Overloaded, NotReady, DiskFull, QueryTimeout)
+_TELLS = (
+    *(BadRequest, NotFound, Overloaded, NotReady, DiskFull),
+    *(QueryTimeout, QueryMemory, QueryCancelled, TooManyQueries),
+)
 """Errors whose text is for the caller. The text of others may name files."""
 
 _RETRY_AFTER_S: dict[type[LogStreamError], int] = {DiskFull: 30, NotReady: 2}

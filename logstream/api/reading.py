@@ -1,58 +1,163 @@
-"""Reads: after what was acked, a few at once, off the event loop, and timed."""
+"""Reads: after what was acked, a few at once, off the event loop, and bounded.
+
+A read that nobody waits for any more is stopped: when the other side hangs up, the
+statement that runs for it is interrupted, or its place in line given up.
+"""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
+from logstream.api.bodies import AnyRequest
+from logstream.api.line import FairLine
 from logstream.config.settings import QueryConfig
-from logstream.core.errors import QueryTimeout
+from logstream.core.errors import (
+    NotReady,
+    QueryCancelled,
+    QueryMemory,
+    QueryTimeout,
+    TooManyQueries,
+)
 from logstream.pipeline.engine import Engine
-from logstream.telemetry.metrics import QUERY_SECONDS
+from logstream.storage.control import QueryControl, bounded_by
+from logstream.telemetry.metrics import QUERIES, QUERY_SECONDS, QUERY_WAIT_SECONDS
 
 T = TypeVar("T")
+
+READ_PROBLEMS = (QueryTimeout, QueryMemory, TooManyQueries, NotReady)
+"""What any read may be answered with."""
+
+Outcome = Literal["done", "failed", "timeout", "cancelled", "refused"]
 
 
 class ReadGate:
     """Lets `query.max_running` reads run at once, on threads of their own.
 
     Threads of their own, so that slow queries never hold up the decoding of what is
-    sent meanwhile, which runs on the event loop's default threads.
+    sent meanwhile, which runs on the event loop's default threads. Used on one event
+    loop.
     """
 
     def __init__(self, engine: Engine, config: QueryConfig) -> None:
         self._engine = engine
         self._timeout_s = config.timeout_s
-        self._room = asyncio.Semaphore(config.max_running)
+        self._line = FairLine(
+            max_running=config.max_running, max_waiting=config.max_waiting
+        )
+        self._controls: set[QueryControl] = set()
         self._threads = ThreadPoolExecutor(config.max_running, "logstream-read")
 
-    async def run(self, read: Callable[[], T]) -> T:
+    async def run(
+        self,
+        read: Callable[[], T],
+        *,
+        request: AnyRequest | None = None,
+        timeout_s: float | None = None,
+    ) -> T:
         """Run it once everything acked before this call can be seen.
 
-        The engine bounds how long that takes, the reader how long the read does; the
-        wait for a turn is bounded here.
+        The engine bounds how long that takes. Cancelling this stops the read.
+
+        Args:
+            request: Whose read it is: it stands in line for this client, and is stopped
+                when that goes away. Its body has been received.
+            timeout_s: For the wait in line, and again for the read; None =
+                `query.timeout_s`.
 
         Raises:
-            QueryTimeout: its turn did not come within `query.timeout_s`.
+            QueryTimeout: its turn did not come in time, or it took too long.
+            TooManyQueries: the line is full.
+            QueryCancelled: the client has gone; nobody reads this.
         """
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        outcome: Outcome = "failed"
         begun = time.perf_counter()
-        await self._engine.settle()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._room.acquire()
-        except TimeoutError:
-            raise QueryTimeout(
-                f"The query waited {self._timeout_s:g} s for its turn "
-                "(query.timeout_s): query.max_running others take long."
-            ) from None
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, read)
+            found = await _unless_gone(
+                self._in_turn(read, client_of(request), limit_s), request
+            )
+            outcome = "done"
+            return found
+        except QueryTimeout:
+            outcome = "timeout"
+            raise
+        except (QueryCancelled, asyncio.CancelledError):
+            outcome = "cancelled"
+            raise
+        except TooManyQueries:
+            outcome = "refused"
+            raise
         finally:
-            self._room.release()
+            QUERIES.labels(outcome).inc()
             QUERY_SECONDS.observe(time.perf_counter() - begun)
 
     def close(self) -> None:
-        """Start no more reads. Those that run end by their own time limit."""
+        """Start no more reads, and stop those that run."""
+        for control in list(self._controls):
+            control.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_turn(self, read: Callable[[], T], client: str, limit_s: float) -> T:
+        await self._engine.settle()
+        waits = time.perf_counter()
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._line.enter(client)
+        except TimeoutError:
+            raise QueryTimeout(
+                f"The query waited {limit_s:g} s for its turn (query.timeout_s): "
+                "query.max_running others take long."
+            ) from None
+        QUERY_WAIT_SECONDS.observe(time.perf_counter() - waits)
+        control = QueryControl(limit_s)
+        self._controls.add(control)
+
+        def bounded() -> T:
+            with bounded_by(control):
+                return read()
+
+        def ended(job: asyncio.Future[T]) -> None:
+            self._controls.discard(control)
+            self._line.leave(client)
+            _ = job.cancelled() or job.exception()  # seen, if nobody waits for it
+
+        job = asyncio.get_running_loop().run_in_executor(self._threads, bounded)
+        job.add_done_callback(ended)
+        try:
+            # The turn lasts as long as the thread works, whoever has gone meanwhile.
+            return await asyncio.shield(job)
+        except asyncio.CancelledError:
+            control.cancel()
+            raise
+
+
+def client_of(request: AnyRequest | None) -> str:
+    """By what clients are told apart: the address, since a header is easily made up."""
+    client = request.scope.get("client") if request is not None else None
+    return str(client[0]) if client else ""
+
+
+async def _unless_gone(work: Coroutine[Any, Any, T], request: AnyRequest | None) -> T:
+    """The result of the work, which is cancelled when the client hangs up."""
+    if request is None:
+        return await work
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_until_gone(request))
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise QueryCancelled("Whoever asked has gone.")
+    finally:
+        for task in (working, gone):
+            task.cancel()
+        await asyncio.wait({working, gone})
+
+
+async def _until_gone(request: AnyRequest) -> None:
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            return

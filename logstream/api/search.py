@@ -9,10 +9,19 @@ from litestar import Response, get, post
 from msgspec import Meta
 
 from logstream.api.bodies import AnyRequest
-from logstream.api.context import ApiContext, context_of, json_answer
+from logstream.api.context import context_of, json_answer
 from logstream.api.operations import Header, Operation, RequestBody
 from logstream.api.parameters import Fields, NoParameters, body_of, query_of
-from logstream.api.selection import Span, limit_of, select, sort_field, span_of
+from logstream.api.reading import READ_PROBLEMS
+from logstream.api.selection import (
+    TIMEOUT_HELP,
+    Span,
+    limit_of,
+    select,
+    sort_field,
+    span_of,
+    timeout_of,
+)
 from logstream.api.shapes import (
     ENTRY_EXAMPLE,
     EntryOut,
@@ -24,14 +33,13 @@ from logstream.core.errors import (
     BadRequest,
     NotFound,
     QuerySyntaxError,
-    QueryTimeout,
 )
 from logstream.storage.reader import Page
 from logstream.storage.selection import Selection
 
 Order = Literal["asc", "desc"]
 
-_PROBLEMS = (BadRequest, QuerySyntaxError, QueryTimeout)
+_PROBLEMS = (BadRequest, QuerySyntaxError, *READ_PROBLEMS)
 
 _Filter = Annotated[
     str, Meta(description="A query, such as `level:error status:>=500 timeout`.")
@@ -62,6 +70,7 @@ class LogsParameters(Fields, frozen=True, kw_only=True):
     sort_order: Order = "desc"
     cursor: Annotated[str, Meta(description=_Cursor)] = ""
     ids: Annotated[bool, Meta(description=_Ids)] = False
+    timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
 
 
 class QueryBody(Fields, frozen=True, kw_only=True):
@@ -79,6 +88,7 @@ class QueryBody(Fields, frozen=True, kw_only=True):
     sort_order: Order = "desc"
     cursor: Annotated[str | None, Meta(description=_Cursor)] = None
     ids: Annotated[bool, Meta(description=_Ids)] = False
+    timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
 
 
 class NextPage(Fields, frozen=True, kw_only=True):
@@ -113,7 +123,7 @@ async def list_entries(request: AnyRequest) -> Response[bytes]:
     selection = select(
         context.engine, span, text=asked.q, levels=levels, sources=asked.source
     )
-    body, cursor = await _page(context, asked, selection, asked.cursor)
+    body, cursor = await _page(request, asked, selection, asked.cursor)
     repeat = [
         ("q", asked.q),
         *(("source", source) for source in asked.source),
@@ -122,6 +132,7 @@ async def list_entries(request: AnyRequest) -> Response[bytes]:
         ("sort_by", asked.sort_by if asked.sort_by != "timestamp" else ""),
         ("sort_order", asked.sort_order if asked.sort_order != "desc" else ""),
         ("ids", "true" if asked.ids else ""),
+        ("timeout_s", "" if asked.timeout_s is None else f"{asked.timeout_s:g}"),
     ]
     return json_answer(body, _link("/api/v1/logs", repeat, span, cursor))
 
@@ -170,7 +181,7 @@ async def query(request: AnyRequest) -> Response[bytes]:
         sources=[source for source in sources or [] if source],
     )
     body, cursor = await _page(
-        context, asked, selection, page.cursor or asked.cursor or ""
+        request, asked, selection, page.cursor or asked.cursor or ""
     )
     return json_answer(body, _link("/api/v1/query", [], span, cursor))
 
@@ -197,7 +208,9 @@ async def get_entry(request: AnyRequest) -> Response[bytes]:
     entry_id: str = request.path_params["entry_id"]
     row = None
     if entry_id.isascii() and entry_id.isdecimal() and len(entry_id) < 19:
-        row = await context.reads.run(partial(context.engine.reader.get, int(entry_id)))
+        row = await context.reads.run(
+            partial(context.engine.reader.get, int(entry_id)), request=request
+        )
     if row is None:
         raise NotFound(f"No entry has the id {entry_id[:40]!r}.")
     return json_answer(msgspec.json.encode(entry_with_id(row)))
@@ -212,28 +225,30 @@ async def get_entry(request: AnyRequest) -> Response[bytes]:
         query=NoParameters,
         answer=list[str],
         example=["auth", "cache", "web"],
-        problems=(QueryTimeout,),
+        problems=READ_PROBLEMS,
     ).as_opt(),
 )
 async def list_sources(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
     query_of(request, NoParameters)
-    found = await context.reads.run(context.engine.reader.sources)
+    found = await context.reads.run(context.engine.reader.sources, request=request)
     return json_answer(msgspec.json.encode(sorted(found)))
 
 
 async def _page(
-    context: ApiContext,
+    request: AnyRequest,
     asked: LogsParameters | QueryBody,
     selection: Selection,
     cursor: str,
 ) -> tuple[bytes, str | None]:
     """One page as JSON, and the cursor of the next."""
+    context = context_of(request)
     config = context.settings.query
     limit = limit_of(
         asked.limit, default=config.default_limit, largest=config.max_limit
     )
     sort_by = sort_field(asked.sort_by)
+    timeout_s = timeout_of(asked.timeout_s, config)
 
     def read() -> tuple[bytes, str | None]:
         page: Page = context.engine.reader.entries(
@@ -245,7 +260,7 @@ async def _page(
         )
         return entries_json(page.rows, ids=asked.ids), page.cursor
 
-    return await context.reads.run(read)
+    return await context.reads.run(read, request=request, timeout_s=timeout_s)
 
 
 def _link(

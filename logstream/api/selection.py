@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from logstream.config.settings import QueryConfig
 from logstream.core.errors import BadRequest
 from logstream.core.levels import LEVELS, level_of
 from logstream.core.relative_time import FORMS, parse_time
@@ -13,6 +14,11 @@ from logstream.pipeline.engine import Engine
 from logstream.storage.selection import Selection
 
 MAX_SORT_FIELD_CHARS = 512
+
+TIMEOUT_HELP = (
+    "Seconds that it may take, `query.timeout_s` if missing, up to "
+    "`query.max_timeout_s`."
+)
 
 Instant = str | int | float | None
 """As a caller gives it; None and an empty text mean: no bound."""
@@ -90,6 +96,22 @@ def limit_of(asked: int | None, *, default: int, largest: int) -> int:
         raise BadRequest(
             f"'limit' is {asked}; it can be 1 to {largest} (query.max_limit). "
             "Page on with the cursor."
+        )
+    return asked
+
+
+def timeout_of(asked: float | None, config: QueryConfig) -> float | None:
+    """How long it may take; None: `query.timeout_s`.
+
+    Raises:
+        BadRequest: not above 0, or above `query.max_timeout_s`.
+    """
+    if asked is None:
+        return None
+    if not 0 < asked <= config.max_timeout_s:
+        raise BadRequest(
+            f"'timeout_s' is {asked:g}; it can be above 0 up to "
+            f"{config.max_timeout_s:g} (query.max_timeout_s)."
         )
     return asked
 

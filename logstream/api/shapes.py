@@ -106,6 +106,10 @@ class Frequency(_Shape, frozen=True, kw_only=True):
     time_range: TimeRange
     count: Annotated[int, Meta(description="Entries in the range, all of them.")]
     frequency: dict[str, int]
+    truncated: Annotated[
+        bool | msgspec.UnsetType,
+        Meta(description="Stands there, true, when there are more values than listed."),
+    ] = msgspec.UNSET
 
 
 class Stats(_Shape, frozen=True, kw_only=True, rename="pascal"):

@@ -44,6 +44,10 @@ class StorageConfig(_Section, frozen=True, kw_only=True):
     threads: Annotated[int, Meta(ge=0, le=256)] = 0
     """Threads that DuckDB may use. 0 = one per core."""
 
+    max_spill_bytes: Annotated[int, Meta(ge=0)] = 0
+    """Disk that queries and loads which need more memory may use in `tmp`. 0 = a
+    quarter of what is free at start, so that queries never fill the disk."""
+
     min_free_bytes: Annotated[int, Meta(ge=0)] = 256 * MIB
     """With less free disk than this, ingest is refused (507) and `/readyz` is red;
     queries go on."""
@@ -138,10 +142,23 @@ class QueryConfig(_Section, frozen=True, kw_only=True):
     """The largest limit that a request may name; page on with the cursor."""
 
     timeout_s: Annotated[float, Meta(gt=0)] = 30.0
-    """A query that takes longer is stopped and answered with 504."""
+    """A query that takes longer is stopped and answered with 504, unless the request
+    names another limit. One that waits as long for its turn is refused."""
+
+    max_timeout_s: Annotated[float, Meta(gt=0)] = 300.0
+    """The largest `timeout_s` that a request may name."""
+
+    memory_bytes: Annotated[int, Meta(ge=MIB)] = 128 * MIB
+    """What one query may hold in sorts and groups before it spills to disk. Of
+    `storage.memory_bytes`, which loads need too."""
 
     max_running: Annotated[int, Meta(ge=1, le=256)] = 4
-    """Queries that run at once; more wait in line."""
+    """Queries that run at once. One client address may have all of these but one, so
+    that there is always a turn for others."""
+
+    max_waiting: Annotated[int, Meta(ge=0)] = 100
+    """Queries that wait in line, where each client address has its turn after the
+    other. More are answered with 429."""
 
 
 class DeadLettersConfig(_Section, frozen=True, kw_only=True):

@@ -11,11 +11,15 @@ LogStreamError
 │   └── UnknownEncoding    a Content-Encoding we do not speak     HTTP 415
 ├── NotFound             no such entry                            HTTP 404
 ├── Overloaded           we are full; try again later             HTTP 429
+├── TooManyQueries       so many wait that one more is refused    HTTP 429
 ├── NotReady             replaying or stopping; try again         HTTP 503
 └── StorageError         the disk or DuckDB refused               HTTP 503, exit 4
     ├── DiskFull           no room to write; try again            HTTP 507
     ├── FolderInUse        another process owns the data folder
+    ├── StoreFailed        DuckDB gave up: the process has to be restarted
     ├── QueryTimeout       over the time limit                    HTTP 504
+    ├── QueryMemory        over the memory limit
+    ├── QueryCancelled     whoever asked has gone                 HTTP 499
     └── StorageCorrupt     retrying cannot help                   HTTP 500
 """
 
@@ -101,6 +105,12 @@ class Overloaded(LogStreamError):
         self.capacity_bytes = capacity_bytes
 
 
+class TooManyQueries(LogStreamError):
+    code = "too_many_queries"
+    retryable = True
+    http_status = 429
+
+
 class NotReady(LogStreamError):
     code = "not_ready"
     retryable = True
@@ -132,6 +142,20 @@ class QueryTimeout(StorageError):
     code = "query_timeout"
     retryable = False
     http_status = 504
+
+
+class QueryMemory(StorageError):
+    code = "query_memory"
+
+
+class QueryCancelled(StorageError):
+    code = "query_cancelled"
+    retryable = False
+    http_status = 499
+
+
+class StoreFailed(StorageError):
+    code = "store_failed"
 
 
 class StorageCorrupt(StorageError):

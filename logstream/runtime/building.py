@@ -97,7 +97,11 @@ def open_engine(
     in_memory = settings.storage.path == IN_MEMORY
     folder = None if in_memory else DataFolder(Path(settings.storage.path))
     try:
-        hub = Hub(settings.storage, tmp=folder.tmp if folder else None)
+        hub = Hub(
+            settings.storage,
+            tmp=folder.tmp if folder else None,
+            query_memory_bytes=settings.query.memory_bytes,
+        )
         try:
             engine = _build(settings, plugins, chain, hub, folder)
             try:

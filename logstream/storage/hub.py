@@ -1,11 +1,14 @@
 """The one DuckDB instance of the process: partitions are attached to it.
 
-A cursor is for one thread. Reads are bounded in time by an interrupt from a timer,
-since DuckDB has no time limit of its own.
+A cursor is for one thread. Reads are bounded in time by `storage.control`, in memory by
+DuckDB: each by what its sorts and groups may hold before they spill, all together, and
+loads with them, by `storage.memory_bytes`.
 """
 
+import logging
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,18 +17,40 @@ import duckdb
 from logstream.config.settings import StorageConfig
 from logstream.core.errors import (
     BadRequest,
-    QueryTimeout,
+    LogStreamError,
+    QueryMemory,
     StorageCorrupt,
     StorageError,
+    StoreFailed,
 )
+from logstream.storage.control import QueryControl, current_control
 
-_AGAIN_S = 0.05
+_log = logging.getLogger(__name__)
+
+_SPILL_SHARE = 4
+_NO_MEMORY = (
+    "The query needs more memory than there is for it (query.memory_bytes, "
+    "storage.memory_bytes) and room to spill (storage.max_spill_bytes): narrow its "
+    "time range or its filter, or try again when fewer run."
+)
 
 
 class Hub:
-    """Thread-safe: every thread takes cursors of its own."""
+    """Thread-safe: every thread takes cursors of its own.
 
-    def __init__(self, config: StorageConfig, *, tmp: Path | None) -> None:
+    Args:
+        tmp: What does not fit into memory goes there; None keeps it in memory.
+        query_memory_bytes: What a sort or group of one read may hold before it spills;
+            0 = no bound of its own.
+    """
+
+    def __init__(
+        self,
+        config: StorageConfig,
+        *,
+        tmp: Path | None,
+        query_memory_bytes: int = 0,
+    ) -> None:
         options: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{config.memory_bytes}B",
             "autoinstall_known_extensions": False,
@@ -34,10 +59,32 @@ class Hub:
             "checkpoint_threshold": "1GB",
         }
         if tmp is not None:
+            spill = config.max_spill_bytes
+            spill = spill or shutil.disk_usage(tmp).free // _SPILL_SHARE
             options["temp_directory"] = str(tmp)
+            options["max_temp_directory_size"] = f"{spill}B"
         if config.threads:
             options["threads"] = config.threads
+        self._query_memory_bytes = query_memory_bytes
+        self._failure = ""
+        self._failure_lock = threading.Lock()
+        self._on_failure: Callable[[], None] = lambda: None
         self._root = duckdb.connect(":memory:", config=options)
+
+    @property
+    def failure(self) -> str:
+        """Why DuckDB answers nothing any more until the process is started again; empty
+        while it does.
+        """
+        return self._failure
+
+    def on_failure(self, call: Callable[[], None]) -> None:
+        """Call this, on any thread, once when `failure` is set; at once if it is."""
+        with self._failure_lock:
+            self._on_failure = call
+            failed = bool(self._failure)
+        if failed:
+            call()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         return self._root.cursor()
@@ -47,40 +94,63 @@ class Hub:
         """A cursor in a transaction: committed at the end, rolled back on an error."""
         cursor = self._root.cursor()
         try:
-            with transaction(cursor):
+            with self.noticing(), transaction(cursor):
                 yield cursor
         finally:
             cursor.close()
 
     @contextmanager
     def reading(self, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor whose statements are stopped together after `timeout_s`.
+        """A cursor whose statements are bounded together: as the query is that this
+        thread runs (`control.bounded_by`), outside of one by `timeout_s`.
 
         Raises:
-            QueryTimeout: they took longer.
+            QueryTimeout, QueryCancelled, QueryMemory: they went over a bound.
             BadRequest: DuckDB found the query, or a value in it, to be impossible.
             StorageError: DuckDB could not.
         """
+        control = current_control() or QueryControl(timeout_s)
         cursor = self._root.cursor()
-        watch = _Watch(cursor, timeout_s)
         try:
-            yield cursor
-        except duckdb.InterruptException:
-            raise QueryTimeout(
-                f"The query took longer than {timeout_s:g} s: narrow its time range or "
-                "its filter, or raise query.timeout_s."
-            ) from None
-        except (duckdb.ConversionException, duckdb.OutOfRangeException) as error:
-            raise BadRequest(f"The query cannot be run: {first_line(error)}") from None
+            with self.noticing(), control.stopping(cursor):
+                if self._query_memory_bytes:
+                    limit = f"SET operator_memory_limit='{self._query_memory_bytes}B'"
+                    cursor.execute(limit)
+                yield cursor
         except duckdb.Error as error:
-            kind = StorageCorrupt if "Corrupt " in str(error) else StorageError
-            raise kind(f"The query failed: {first_line(error)}") from error
+            raise _read_error(error, control) from error
         finally:
-            watch.end()
             cursor.close()
+
+    @contextmanager
+    def noticing(self) -> Iterator[None]:
+        """Notice when DuckDB fails for good: it invalidates the whole instance."""
+        try:
+            yield
+        except (duckdb.FatalException, duckdb.InternalException) as error:
+            if is_fatal(error):
+                self._fail(first_line(error))
+            raise
+
+    def _fail(self, reason: str) -> None:
+        with self._failure_lock:
+            if self._failure:
+                return
+            self._failure = reason
+        _log.critical(
+            "DuckDB failed for good: %s. Nothing that was acked is lost; it is stored "
+            "when LogStream is started again.",
+            reason,
+        )
+        self._on_failure()
 
     def close(self) -> None:
         self._root.close()
+
+
+def is_fatal(error: duckdb.Error) -> bool:
+    """Whether nothing works any more in this instance."""
+    return isinstance(error, duckdb.FatalException) or "been invalidated" in str(error)
 
 
 def first_line(error: BaseException) -> str:
@@ -101,32 +171,14 @@ def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-class _Watch:
-    """Interrupts a cursor when its time is over, and goes on to: an interrupt between
-    two statements is forgotten by the second one.
-    """
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> None:
-        self._cursor = cursor
-        self._timeout_s = timeout_s
-        self._lock = threading.Lock()
-        self._over = False
-        self._timer = self._start(timeout_s)
-
-    def end(self) -> None:
-        """No interrupt comes after this."""
-        with self._lock:
-            self._over = True
-            self._timer.cancel()
-
-    def _start(self, pause_s: float) -> threading.Timer:
-        timer = threading.Timer(pause_s, self._interrupt)
-        timer.daemon = True
-        timer.start()
-        return timer
-
-    def _interrupt(self) -> None:
-        with self._lock:
-            if not self._over:
-                self._cursor.interrupt()
-                self._timer = self._start(_AGAIN_S)
+def _read_error(error: duckdb.Error, control: QueryControl) -> LogStreamError:
+    if isinstance(error, duckdb.InterruptException):
+        return control.why() or control.timed_out()
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QueryMemory(_NO_MEMORY)
+    if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):
+        return BadRequest(f"The query cannot be run: {first_line(error)}")
+    if is_fatal(error):
+        return StoreFailed(f"DuckDB failed for good: {first_line(error)}")
+    kind = StorageCorrupt if "Corrupt " in str(error) else StorageError
+    return kind(f"The query failed: {first_line(error)}")

@@ -81,17 +81,21 @@ class Loader:
             return Loaded(entries=0)
         rows = rows_of(batch, max_entry_bytes=self._max_entry_bytes)
         try:
-            day = _peek_day(batch)
-            if day is not None:
-                try:
-                    return self._load_day(batch, rows, day)
-                except _SpansDays:
-                    pass
-            return self._load_days(batch, rows)
+            with self._hub.noticing():
+                return self._load(batch, rows)
         except _OWN_ERRORS as error:
             raise StorageError(f"A batch was not stored: {first_line(error)}") from None
         except duckdb.Error as error:
             raise UnloadableBatch(first_line(error)) from None
+
+    def _load(self, batch: Batch, rows: Sql) -> Loaded:
+        day = _peek_day(batch)
+        if day is not None:
+            try:
+                return self._load_day(batch, rows, day)
+            except _SpansDays:
+                pass
+        return self._load_days(batch, rows)
 
     def _load_day(self, batch: Batch, rows: Sql, day: date) -> Loaded:
         started = time.perf_counter()

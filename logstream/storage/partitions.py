@@ -271,7 +271,8 @@ class Partitions:
         """For those that share it or have it alone. Whether it worked."""
         cursor = self._hub.cursor()
         try:
-            cursor.execute(f"CHECKPOINT {partition.name}")
+            with self._hub.noticing():
+                cursor.execute(f"CHECKPOINT {partition.name}")
         except duckdb.TransactionException:
             return False  # a load is under way: the next quiet moment will do
         except duckdb.Error as error:

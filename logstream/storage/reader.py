@@ -30,6 +30,17 @@ _ROW = (
     "'%Y-%m-%dT%H:%M:%S.%n'), '0'), '.') || 'Z', source, level, message, "
     "CAST(CAST(fields AS JSON) AS VARCHAR)"
 )
+MAX_GROUPS = 100_000
+"""Values that any answer counts, the most frequent ones: a sender's names must not
+decide what an answer costs. Groups beyond are spilled, and never reach Python."""
+
+_NOT_ITS_FORM = (
+    duckdb.InterruptException,
+    duckdb.OutOfMemoryException,
+    duckdb.FatalException,
+)
+"""What stops a query of either form; see `Selection.fast`."""
+
 _EMPTY = msgspec.Raw(b"{}")
 _INFINITE = re.compile(r'("(?:[^"\\]|\\.)*")|-?Infinity')
 """A text, which stays as it is, or an infinite number."""
@@ -129,8 +140,12 @@ class Reader:
 
         return self._read(count)
 
-    def frequency(self, selection: Selection, *, group_by: str) -> dict[str, int]:
-        """Entries by value, the most frequent first. Those without it do not count."""
+    def frequency(
+        self, selection: Selection, *, group_by: str, limit: int = MAX_GROUPS
+    ) -> dict[str, int]:
+        """Entries by value, the `limit` most frequent first. Those without it do not
+        count.
+        """
         days = self._days_of(selection)
 
         def count(db: duckdb.DuckDBPyConnection, fast: bool) -> dict[str, int]:
@@ -139,9 +154,10 @@ class Reader:
             text = (
                 f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS entries "
                 f"FROM {days} WHERE {where.text} GROUP BY value "
-                "HAVING value IS NOT NULL ORDER BY entries DESC, value"
+                "HAVING value IS NOT NULL ORDER BY entries DESC, value LIMIT ?"
             )
-            return dict(db.execute(text, (*value.params, *where.params)).fetchall())
+            params = (*value.params, *where.params, limit)
+            return dict(db.execute(text, params).fetchall())
 
         return self._read(count)
 
@@ -157,7 +173,9 @@ class Reader:
                 f"FROM {relation}"
             ).fetchall()[0]
             counts = db.execute(
-                f"SELECT source, level, count(*) FROM {relation} GROUP BY source, level"
+                "SELECT source, level, count(*) AS entries "
+                f"FROM {relation} GROUP BY source, level ORDER BY entries DESC LIMIT ?",
+                (MAX_GROUPS,),
             ).fetchall()
             raw = sum(
                 db.execute(
@@ -183,7 +201,7 @@ class Reader:
         with self._hub.reading(self._timeout_s) as db:
             try:
                 return read(db, True)
-            except duckdb.InterruptException:
+            except _NOT_ITS_FORM:
                 raise
             except duckdb.Error:
                 return read(db, False)

@@ -60,6 +60,14 @@ OVERLOADED = _counter(
     "logstream_overloaded_requests_total", "Requests answered with 429 or 507."
 )
 QUERY_SECONDS = _histogram("logstream_query_duration_seconds", "Time a query took.")
+QUERIES = _counter(
+    "logstream_queries_total", "Queries that ended, by how they did.", "outcome"
+)
+QUERY_WAIT_SECONDS = _histogram(
+    "logstream_query_wait_seconds", "Time a query waited in line for its turn."
+)
+QUERIES_RUNNING = _gauge("logstream_queries_running", "Queries that run.")
+QUERIES_WAITING = _gauge("logstream_queries_waiting", "Queries that wait in line.")
 QUEUE_ENTRIES = _gauge("logstream_queue_entries", "Acked entries not stored yet.")
 QUEUE_BYTES = _gauge("logstream_queue_bytes", "Bytes of acked entries not stored yet.")
 QUEUE_AGE = _gauge(

@@ -137,9 +137,11 @@ class ShelfReader:
     def get(self, entry_id: int) -> Row | None:
         return next((row for row in self.rows if row.id == entry_id), None)
 
-    def frequency(self, selection: Selection, *, group_by: str) -> dict[str, int]:
+    def frequency(
+        self, selection: Selection, *, group_by: str, limit: int
+    ) -> dict[str, int]:
         self.asked.append({"selection": selection, "group_by": group_by})
-        return self.found_frequency
+        return dict(list(self.found_frequency.items())[:limit])
 
     def count(self, selection: Selection) -> int:
         return sum(self.found_frequency.values())

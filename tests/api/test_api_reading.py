@@ -43,7 +43,7 @@ def test_a_read_whose_turn_does_not_come_is_refused(engine: Any) -> None:
         first = asyncio.create_task(gate.run(lambda: release.wait(10)))
         while not first.done():
             await asyncio.sleep(0)
-            if gate._room.locked():
+            if gate._line.running:
                 break
         with pytest.raises(QueryTimeout, match=r"query\.max_running"):
             await gate.run(lambda: None)
