@@ -61,6 +61,46 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     entry: msgspec.Raw
 
 
+class Day(msgspec.Struct, frozen=True, kw_only=True):
+    """A partition."""
+
+    day: str
+    rows: int
+    raw_bytes: int
+    stored_bytes: int
+    oldest: str | None
+    newest: str | None
+    sealed: bool
+    indexed: bool
+    last_checkpoint: str | None
+    broken: str
+
+
+class DayTotals(msgspec.Struct, frozen=True, kw_only=True):
+    days: int
+    broken: int
+    rows: int
+    raw_bytes: int
+    stored_bytes: int
+    oldest: str | None
+    newest: str | None
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """The store, day by day."""
+
+    partitions: list[Day]
+    totals: DayTotals
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deletion took away, or would."""
+
+    entries: int
+    days: int
+    by_source: dict[str, int]
+
+
 class Backend(Protocol):
     """Every method may raise the errors of `core.errors`, whichever side found them."""
 
@@ -89,4 +129,12 @@ class Backend(Protocol):
 
     def replay(self, ids: Sequence[str] | None) -> int:
         """Send dead letters through the processors again; None = all. How many."""
+        ...
+
+    def storage(self) -> Stored: ...
+
+    def delete(
+        self, *, text: str, from_ns: int | None, to_ns: int | None, dry_run: bool
+    ) -> Gone:
+        """Delete for good, or only count. An empty text means everything."""
         ...

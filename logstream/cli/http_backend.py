@@ -6,7 +6,7 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
-from logstream.cli.backend import Failed, Found, Search, Totals
+from logstream.cli.backend import Failed, Found, Gone, Search, Stored, Totals
 from logstream.core.errors import (
     BadRequest,
     ConfigError,
@@ -24,6 +24,9 @@ PAGE_ENTRIES = 5_000
 
 _TIMEOUT = httpx.Timeout(10.0, read=120.0)
 """A query is stopped by the server, by default after 30 s."""
+
+_LONG = httpx.Timeout(10.0, read=3600.0)
+"""For what works on the whole store."""
 
 T = TypeVar("T")
 
@@ -124,6 +127,18 @@ class HttpBackend:
         body = {"all": True} if ids is None else {"ids": list(ids)}
         response = self._call("POST", "/api/v1/dead-letters/replay", json=body)
         return int(_decode(response, _Replayed).count)
+
+    def storage(self) -> Stored:
+        return _decode(self._call("GET", "/api/v1/storage"), Stored)
+
+    def delete(
+        self, *, text: str, from_ns: int | None, to_ns: int | None, dry_run: bool
+    ) -> Gone:
+        asked = {"filter": text} if text.strip() else {"all": "true"}
+        asked |= _span(from_ns, to_ns)
+        asked |= {"dry_run": "true"} if dry_run else {}
+        answer = self._call("DELETE", "/api/v1/logs", params=asked, timeout=_LONG)
+        return _decode(answer, Gone)
 
     def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:

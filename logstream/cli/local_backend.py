@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from logstream.api.selection import Span, select, sort_field
-from logstream.cli.backend import Failed, Found, Search, Totals
+from logstream.cli.backend import Failed, Found, Gone, Search, Stored, Totals
 from logstream.core.timestamps import format_ns
 
 if TYPE_CHECKING:
@@ -112,6 +114,20 @@ class LocalBackend:
     def replay(self, ids: Sequence[str] | None) -> int:
         wanted = None if ids is None else [int(one) for one in ids]
         return int(self._engine.replay_dead_letters(wanted))
+
+    def storage(self) -> Stored:
+        found = msgspec.to_builtins(self._engine.keeper.describe())
+        return msgspec.convert(found, Stored)
+
+    def delete(
+        self, *, text: str, from_ns: int | None, to_ns: int | None, dry_run: bool
+    ) -> Gone:
+        keeper = self._engine.keeper
+        selection = select(self._engine, Span(from_ns=from_ns, to_ns=to_ns), text=text)
+        found = (keeper.preview if dry_run else keeper.delete)(selection)
+        return Gone(
+            entries=found.entries, days=found.days, by_source=dict(found.by_source)
+        )
 
 
 def _text(ns: int | None) -> str | None:

@@ -9,11 +9,13 @@ from logstream import __version__
 from logstream.cli.commands import config, dead_letters, plugins
 from logstream.cli.commands.analyze import analyze
 from logstream.cli.commands.collect import collect
+from logstream.cli.commands.delete import delete
 from logstream.cli.commands.generate import generate
 from logstream.cli.commands.query import query
 from logstream.cli.commands.serve import serve
 from logstream.cli.commands.sources import sources
 from logstream.cli.commands.stats import stats
+from logstream.cli.commands.storage import storage
 from logstream.cli.commands.version import version
 from logstream.cli.groups import LogStreamGroup
 
@@ -58,6 +60,8 @@ app.command(rich_help_panel=_ASK)(query)
 app.command(rich_help_panel=_ASK)(analyze)
 app.command(rich_help_panel=_ASK)(stats)
 app.command(rich_help_panel=_ASK)(sources)
+app.command(rich_help_panel=_MORE)(storage)
+app.command(rich_help_panel=_MORE)(delete)
 app.add_typer(config.app, rich_help_panel=_MORE)
 app.add_typer(plugins.app, rich_help_panel=_MORE)
 app.add_typer(dead_letters.app, rich_help_panel=_MORE)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from logstream.config.settings import Settings
 from logstream.pipeline.engine import Engine, StoredQuery
+from logstream.pipeline.keeper import Keeper
 from logstream.plugins.manager import Plugins
 from logstream.runtime.building import open_engine
 from logstream.storage.dead_letters import DeadLetterStore
@@ -28,6 +29,12 @@ class LocalEngine:
     def dead_letters(self) -> DeadLetterStore:
         self._engine.settle_now()
         return self._engine.dead_letters
+
+    @property
+    def keeper(self) -> Keeper:
+        """Of all that was acked before the call."""
+        self._engine.settle_now()
+        return self._engine.keeper
 
     def compile_filter(self, text: str) -> StoredQuery:
         return self._engine.compile_filter(text)
