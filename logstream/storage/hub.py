@@ -24,6 +24,7 @@ from logstream.core.errors import (
     StoreFailed,
 )
 from logstream.storage.control import QueryControl, current_control
+from logstream.storage.shredding import Shredding
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Hub:
         self._failure_lock = threading.Lock()
         self._on_failure: Callable[[], None] = lambda: None
         self._root = duckdb.connect(":memory:", config=options)
+        self.shredding = Shredding(self._root)
 
     @property
     def failure(self) -> str:

@@ -25,6 +25,7 @@ from logstream.storage.partition import (
     start_ns,
 )
 from logstream.storage.partitions import Partitions
+from logstream.storage.shredding import Sample, sample_of
 from logstream.telemetry.metrics import INSERT_SECONDS
 
 _INSERT = "INSERT INTO {name}.entries "
@@ -98,9 +99,11 @@ class Loader:
         return self._load_days(batch, rows)
 
     def _load_day(self, batch: Batch, rows: Sql, day: date) -> Loaded:
+        sample = sample_of(batch.path)
         started = time.perf_counter()
         with self._writing_to(day) as partition:
-            with self._hub.writing() as cursor:
+            wide = partition.names.see(sample)
+            with self._hub.shredding.off(wide), self._hub.writing() as cursor:
                 before = _applied_entries(cursor, partition, batch.segment)
                 if before is not None:
                     raise _SpansDays  # a replay: the other days, if any, may lack it
@@ -133,9 +136,14 @@ class Loader:
                 f"SELECT {_DAY} AS day, count(*) FROM staged GROUP BY day ORDER BY day"
             ).fetchall()
             total = sum(count for _, count in days)
+            sample = sample_of(batch.path)
             moved = [
                 self._move_day(
-                    cursor, batch, day_of(day * NS_PER_DAY), batch.size * count // total
+                    cursor,
+                    batch,
+                    day_of(day * NS_PER_DAY),
+                    batch.size * count // total,
+                    sample,
                 )
                 for day, count in days
             ]
@@ -152,10 +160,12 @@ class Loader:
         batch: Batch,
         day: date,
         raw_bytes: int,
+        sample: Sample,
     ) -> Loaded:
         started = time.perf_counter()
         with self._writing_to(day) as partition:
-            with transaction(cursor):
+            wide = partition.names.see(sample)
+            with self._hub.shredding.off(wide), transaction(cursor):
                 before = _applied_entries(cursor, partition, batch.segment)
                 stored = 0
                 if before is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from logstream.storage.shredding import Names
 from logstream.storage.turns import Turns
 
 SUFFIX = ".duckdb"
@@ -49,6 +50,7 @@ class Partition:
         self.dirty_rows = 0
         """Rows loaded since the last checkpoint; fields of those are slow to read."""
         self.dirty_since = 0.0
+        self.names = Names()
         self.writers = Turns()
         """Shared by what commits to the file, had alone by what replaces the file."""
         self.writes = 0

@@ -271,7 +271,9 @@ class Partitions:
         """For those that share it or have it alone. Whether it worked."""
         cursor = self._hub.cursor()
         try:
-            with self._hub.noticing():
+            wide = partition.names.wide
+            with self._hub.noticing(), self._hub.shredding.off(wide):
+                cursor.execute(f"CHECKPOINT {partition.name}")
                 cursor.execute(f"CHECKPOINT {partition.name}")
         except duckdb.TransactionException:
             return False  # a load is under way: the next quiet moment will do
@@ -318,6 +320,7 @@ class Partitions:
         partition = Partition(day, path)
         if path is not None and wal_of(path).exists():
             partition.mark_dirty(1)  # left by a crash: rows that are not checkpointed
+            partition.names.wide = True  # they may be of any kind
         # ATTACH takes no parameters; a path of ours may hold a quote all the same.
         quoted = (str(path) if path else ":memory:").replace("'", "''")
         cursor = self._hub.cursor()
