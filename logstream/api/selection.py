@@ -7,6 +7,7 @@ import msgspec
 from logstream.config.settings import QueryConfig
 from logstream.core.errors import BadRequest
 from logstream.core.levels import LEVELS, level_of
+from logstream.core.needs import Need, Value, all_of, any_of
 from logstream.core.relative_time import FORMS, parse_time
 from logstream.core.sql import TRUE, Sql
 from logstream.core.timestamps import TimestampError, format_ns, now_ns, parse_ns
@@ -70,17 +71,26 @@ def select(
         BadRequest: a level is none.
     """
     parts: list[Sql] = []
+    needs: list[Need | None] = []
     fast: Sql | None = None
     if levels:
-        parts.append(_one_of("level", [_level(name) for name in levels]))
+        known = [_level(name) for name in levels]
+        parts.append(_one_of("level", known))
+        needs.append(any_of([Value("level", name) for name in known]))
     if sources:
         parts.append(_one_of("source", sources))
+        needs.append(any_of([Value("source", name) for name in sources]))
     if text.strip():
         query = engine.compile_filter(text)
         fast = _all_of([*parts, query.fast_sql])
         parts.append(query.sql)
+        needs.append(query.needs)
     return Selection(
-        where=_all_of(parts), fast=fast, from_ns=span.from_ns, to_ns=span.to_ns
+        where=_all_of(parts),
+        fast=fast,
+        needs=all_of(needs),
+        from_ns=span.from_ns,
+        to_ns=span.to_ns,
     )
 
 

@@ -52,6 +52,10 @@ class StorageConfig(_Section, frozen=True, kw_only=True):
     """With less free disk than this, ingest is refused (507) and `/readyz` is red;
     queries go on."""
 
+    compact_after_s: Annotated[float, Meta(ge=0)] = 3600.0
+    """A day that is over, and that nothing was written to for so long, is rewritten in
+    order, smaller and with a skip index for words and values. 0 = never."""
+
     backup_folder: str | None = None
     """Where the server may write backups: this folder, and folders in it. None: it
     makes none, and `logstream backup` works while no server runs."""

@@ -13,7 +13,8 @@ import msgspec
 from logstream.config.settings import Settings
 from logstream.core.durable import sync_folder
 from logstream.core.entry import ID_LINE_BITS
-from logstream.core.errors import NotReady
+from logstream.core.errors import NotReady, StorageError
+from logstream.core.needs import Need
 from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
 from logstream.journal.files import DiskFiles, SegmentFile, SegmentFiles
@@ -29,6 +30,8 @@ from logstream.pipeline.settler import Settler
 from logstream.pipeline.upkeep import Rates, Upkeep
 from logstream.pipeline.worker import Outcome
 from logstream.plugins.contracts import Predicate
+from logstream.storage.compaction import THREAD as COMPACTION_THREAD
+from logstream.storage.compaction import Compactor
 from logstream.storage.dead_letters import DeadLetter, DeadLetterStore
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
@@ -49,10 +52,13 @@ _CHECKPOINT_LATEST_S = 60.0
 
 
 class StoredQuery(Predicate, Protocol):
-    """A compiled query that has the form for `storage.selection.Selection.fast` too."""
+    """A compiled query with what `storage.selection.Selection` takes besides."""
 
     @property
     def fast_sql(self) -> Sql: ...
+
+    @property
+    def needs(self) -> Need | None: ...
 
 
 class QueueState(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +101,7 @@ class Engine:
         make_pool: Callable[[Callable[[Segment, Outcome], None]], WorkerPool],
         make_journal: Callable[[WorkerPool, GroupDone], Journal],
         make_keeper: Callable[[Callable[[], set[int]]], Keeper],
+        compactor: Compactor | None = None,
         compile_filter: Callable[[str], StoredQuery],
         data_path: Path | None,
     ) -> None:
@@ -117,7 +124,9 @@ class Engine:
         self._pool = make_pool(self._segment_stored)
         self._journal = make_journal(self._pool, self.intake.group_done)
         self.keeper = make_keeper(self._unsettled)
+        self.compactor = compactor
         self._upkeep = Upkeep(self._keep_up)
+        self._compaction = Upkeep(self._compact, name=COMPACTION_THREAD)
 
     # ---- life ----
 
@@ -156,6 +165,9 @@ class Engine:
         self._pool.drain(limit)
         self._pool.close()
         self._upkeep.close()
+        if self.compactor is not None:
+            self.compactor.stop()
+        self._compaction.close()
         left = sum(segment.entries for segment in self._journal.outstanding())
         if self._data_path is not None:
             self._partitions.checkpoint(lambda _: True)
@@ -338,6 +350,25 @@ class Engine:
         if self._data_path is not None:
             idle = self._pool.is_idle()
             self._partitions.checkpoint(lambda one: _wants_checkpoint(one, idle=idle))
+
+    def _compact(self) -> None:
+        """Days that are over, one by one, while no batch is loaded."""
+        if self.compactor is None or self._state or not self._pool.is_idle():
+            return
+        try:
+            done = self.compactor.compact_due()
+        except StorageError as error:
+            _log.warning("%s", error)
+            return
+        if done is not None:
+            _log.info(
+                "Compacted %s: %d entries, %d to %d bytes, in %.1f s.",
+                done.day,
+                done.entries,
+                done.bytes_before,
+                done.bytes_after,
+                done.seconds,
+            )
 
     def _set_gauges(self) -> None:
         state = self.queue()

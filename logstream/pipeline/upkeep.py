@@ -39,10 +39,10 @@ class Rates:
 class Upkeep:
     """Runs a function every second. Use `close`."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[], None], *, name: str = "upkeep") -> None:
         self._work = work
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def close(self) -> None:

@@ -11,9 +11,11 @@ from functools import cached_property
 
 from logstream.core.entry import Entry
 from logstream.core.errors import BadRequest
+from logstream.core.needs import Need
 from logstream.core.sql import Sql
 from logstream.query.glob import glob_of
 from logstream.query.matching import Matcher, matcher_of
+from logstream.query.needs import needs_of
 from logstream.query.nodes import And, Expr, Match, Not, Or, any_of, fold_tree
 from logstream.query.parser import MAX_DEPTH, MAX_TERMS, parse
 from logstream.query.sql import Layout, sql_of
@@ -53,6 +55,11 @@ class Filter:
         entries, and on any error of DuckDB's but a time-out run `sql`.
         """
         return self.sql_for(Layout(hopeful=True))
+
+    @cached_property
+    def needs(self) -> Need | None:
+        """What every entry that matches holds; None: nothing is known."""
+        return needs_of(self._expr)
 
     def sql_for(self, layout: Layout) -> Sql:
         """The same, faster, for entries of which something is known."""

@@ -21,6 +21,7 @@ from logstream.plugins.manager import Plugins, load_plugins
 from logstream.query import compile_filter
 from logstream.runtime.builtins import BUILTINS
 from logstream.runtime.contexts import CollectorContext, Context
+from logstream.storage.compaction import Compactor
 from logstream.storage.dead_letters import DeadLetterStore
 from logstream.storage.deletion import Deletion
 from logstream.storage.folder import DataFolder
@@ -158,6 +159,9 @@ def _build(
             has_time=pool.has_time,
         )
 
+    compactor = None
+    if folder is not None:
+        compactor = Compactor(hub, partitions, settings.storage, tmp=folder.tmp)
     make_keeper = partial(_build_keeper, settings, hub, partitions, folder)
     return Engine(
         settings=settings,
@@ -168,6 +172,7 @@ def _build(
         make_pool=make_pool,
         make_journal=make_journal,
         make_keeper=make_keeper,
+        compactor=compactor,
         compile_filter=compile_filter,
         data_path=folder.path if folder else None,
     )

@@ -28,7 +28,7 @@ from logstream.storage.partitions import Partitions
 from logstream.storage.shredding import Sample, sample_of
 from logstream.telemetry.metrics import INSERT_SECONDS
 
-_INSERT = "INSERT INTO {name}.entries "
+_INSERT = "INSERT INTO {name}.entries BY NAME "
 _DAY = f"epoch_ns(timestamp) // {NS_PER_DAY}"
 """Days since 1970. CAST … AS DATE rounds to microseconds first, and so the last
 nanoseconds of a day into the next."""

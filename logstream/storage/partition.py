@@ -1,5 +1,6 @@
 """A partition: the file of one UTC day, its name, and how it is known to be damaged."""
 
+import re
 import threading
 import time
 from datetime import date
@@ -13,6 +14,11 @@ from logstream.storage.turns import Turns
 
 SUFFIX = ".duckdb"
 WAL = ".wal"
+INDEX = ".index"
+LATE_PLACE = 2_147_483_647
+"""Of an entry that came after its day was compacted."""
+
+_NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.g([1-9]\d{0,8}))?\.duckdb.*", re.ASCII)
 NS_PER_DAY = 86_400_000_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -45,7 +51,13 @@ class Partition:
     def __init__(self, day: date, path: Path | None) -> None:
         self.day = day
         self.path = path
+        self.generation = generation_of(path) if path is not None else 0
+        """How often the day was compacted: each time is a file of its own."""
         self.name = day.strftime("d%Y%m%d")
+        if self.generation:
+            self.name += f"g{self.generation}"
+        self.plan: object = None
+        """Its skip index and what goes with it; the planner's own."""
         self._lock = threading.Lock()
         self.dirty_rows = 0
         """Rows loaded since the last checkpoint; fields of those are slow to read."""
@@ -74,9 +86,8 @@ class Partition:
     def stored_bytes(self) -> int:
         if self.path is None:
             return 0
-        return sum(
-            p.stat().st_size for p in (self.path, wal_of(self.path)) if p.exists()
-        )
+        files = (self.path, wal_of(self.path), index_of(self.path))
+        return sum(p.stat().st_size for p in files if p.exists())
 
 
 _DAMAGE = (
@@ -101,6 +112,11 @@ def wal_of(path: Path) -> Path:
     return path.with_name(path.name + WAL)
 
 
+def index_of(path: Path) -> Path:
+    """The skip index of a compacted day, beside its file."""
+    return path.with_name(path.name.removesuffix(SUFFIX) + INDEX)
+
+
 def day_of(ns: int) -> date:
     """The day of an instant; the first or last that there is, when it is beyond."""
     day = ns // NS_PER_DAY + _EPOCH
@@ -113,9 +129,15 @@ def start_ns(day: date) -> int:
 
 
 def day_of_name(path: Path) -> date | None:
-    name = path.name.partition(SUFFIX)[0]
+    """Of `2026-11-20.duckdb` and `2026-11-20.g1.duckdb`; None: it is no partition."""
+    if (found := _NAME.fullmatch(path.name)) is None:
+        return None
     try:
-        day = date.fromisoformat(name)
+        return date.fromisoformat(found[1])
     except ValueError:
         return None
-    return day if day.isoformat() == name else None
+
+
+def generation_of(path: Path) -> int:
+    found = _NAME.fullmatch(path.name)
+    return int(found[2] or 0) if found else 0

@@ -23,14 +23,17 @@ import msgspec
 
 from logstream.core.durable import sync_folder
 from logstream.core.errors import StorageCorrupt, StorageError
+from logstream.storage.generations import drop_files, files_in
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.partition import (
+    INDEX,
     SUFFIX,
     WAL,
     Partition,
     PartitionState,
     day_of,
     day_of_name,
+    index_of,
     is_corrupt,
     wal_of,
 )
@@ -78,7 +81,8 @@ class Partitions:
         self._broken: dict[date, _Broken] = {}
         if folder is not None:
             _finish_removals(folder)
-        self._days: set[date] = set(_days_in(folder)) if folder else set()
+        self._files: dict[date, Path] = files_in(folder) if folder else {}
+        self._days: set[date] = set(self._files)
         self._aside: dict[Path, str] = {}
         for path in folder.glob(f"*{SUFFIX}{_ASIDE}*") if folder else ():
             if path.suffix != WAL and day_of_name(path) is not None:
@@ -152,6 +156,7 @@ class Partitions:
                 reason = broken.reason
             if path.exists():
                 self._rename_aside(path, reason)
+            self._files.pop(day, None)
             if damaged is not None:
                 damaged.writers.end()
                 del self._attached[day]
@@ -184,9 +189,45 @@ class Partitions:
                 self._unlink(partition)
                 partition.writers.end()
                 del self._attached[partition.day]
+                self._files.pop(partition.day, None)
                 self._days.discard(partition.day)
                 self._set_gauges()
             return found.rows
+
+    def replace(self, partition: Partition, new: Path, path: Path) -> None:
+        """Let a rewritten file take the place of a partition's, which the caller has
+        alone. Queries that run go on over the old one.
+
+        Args:
+            new: What was written, and is synced.
+            path: What it is called from now on: the next generation.
+
+        Raises:
+            StorageError: the partition is gone.
+            OSError, duckdb.Error: the new file does not open; the old one stays.
+        """
+        old = partition.path
+        with self._lock:
+            if old is None or self._attached.get(partition.day) is not partition:
+                raise StorageError(f"The partition of {partition.day} is gone.")
+            new.rename(path)
+            self._files[partition.day] = path
+            try:
+                sync_folder(path.parent)
+                fresh = self._open(partition.day)
+            except BaseException:
+                self._files[partition.day] = old
+                path.unlink()
+                raise
+            self._attached[partition.day] = fresh
+            partition.writers.end()
+            self._detach(partition)
+        drop_files(old)
+        sync_folder(path.parent)
+
+    def path_of(self, day: date) -> Path | None:
+        """The file of a day, or what it would be; None in memory."""
+        return self._path_of(day)
 
     def attached(self) -> list[Partition]:
         with self._lock:
@@ -225,7 +266,7 @@ class Partitions:
         total = 0
         with os.scandir(self._folder) as found:
             for file in found:
-                if file.name.endswith((SUFFIX, SUFFIX + WAL)):
+                if file.name.endswith((SUFFIX, SUFFIX + WAL, INDEX)):
                     with suppress(FileNotFoundError):  # a checkpoint took it away
                         total += file.stat().st_size
         return total
@@ -312,6 +353,7 @@ class Partitions:
         self._detach(partition)
         sync_folder(path.parent)
         wal_of(path).unlink(missing_ok=True)
+        index_of(path).unlink(missing_ok=True)
         removed.unlink(missing_ok=True)
 
     def _open(self, day: date) -> Partition:
@@ -371,7 +413,9 @@ class Partitions:
         PARTITIONS_BROKEN.set(len(self._broken) + len(self._aside))
 
     def _path_of(self, day: date) -> Path | None:
-        return self._folder / f"{day.isoformat()}{SUFFIX}" if self._folder else None
+        if self._folder is None:
+            return None
+        return self._files.get(day, self._folder / f"{day.isoformat()}{SUFFIX}")
 
 
 class _Content(msgspec.Struct, frozen=True):
@@ -387,13 +431,3 @@ def _finish_removals(folder: Path) -> None:
         if not path.exists():
             wal_of(path).unlink(missing_ok=True)
         removed.unlink(missing_ok=True)
-
-
-def _days_in(folder: Path) -> list[date]:
-    days = []
-    for path in folder.glob(f"*{SUFFIX}"):
-        if (day := day_of_name(path)) is not None:
-            days.append(day)
-        else:
-            _log.warning("Not a partition, left alone: %s", path)
-    return days

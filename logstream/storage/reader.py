@@ -21,6 +21,7 @@ from logstream.storage.paging import (
 )
 from logstream.storage.partition import Partition, PartitionState
 from logstream.storage.partitions import Partitions
+from logstream.storage.planning import places
 from logstream.storage.selection import Selection, condition, union, value_of
 
 T = TypeVar("T")
@@ -34,14 +35,14 @@ MAX_GROUPS = 100_000
 """Values that any answer counts, the most frequent ones: a sender's names must not
 decide what an answer costs. Groups beyond are spilled, and never reach Python."""
 
+_TRIES = 3
+_EMPTY = msgspec.Raw(b"{}")
 _NOT_ITS_FORM = (
     duckdb.InterruptException,
     duckdb.OutOfMemoryException,
     duckdb.FatalException,
 )
 """What stops a query of either form; see `Selection.fast`."""
-
-_EMPTY = msgspec.Raw(b"{}")
 _INFINITE = re.compile(r'("(?:[^"\\]|\\.)*")|-?Infinity')
 """A text, which stays as it is, or an infinite number."""
 
@@ -120,7 +121,8 @@ class Reader:
     def get(self, entry_id: int) -> Row | None:
         """The entry with an id. Looks into the days that have its segment only."""
         segment = entry_id >> ID_LINE_BITS
-        with self._hub.reading(self._timeout_s) as db:
+
+        def find(db: duckdb.DuckDBPyConnection, _: bool) -> Row | None:
             for partition in self._partitions.readable(self._partitions.days()):
                 text = f"SELECT 1 FROM {partition.name}.applied WHERE segment = ?"
                 if not db.execute(text, (segment,)).fetchone():
@@ -128,12 +130,13 @@ class Reader:
                 text = f"SELECT {_ROW} FROM {partition.name}.entries WHERE id = ?"
                 if found := db.execute(text, (entry_id,)).fetchone():
                     return _row(found)
-        return None
+            return None
+
+        return self._read(find)
 
     def count(self, selection: Selection) -> int:
-        days = self._days_of(selection)
-
         def count(db: duckdb.DuckDBPyConnection, fast: bool) -> int:
+            days = self._days_of(db, selection)
             where = condition(selection, fast=fast)
             text = f"SELECT count(*) FROM {days} WHERE {where.text}"
             return int(db.execute(text, where.params).fetchall()[0][0])
@@ -146,9 +149,9 @@ class Reader:
         """Entries by value, the `limit` most frequent first. Those without it do not
         count.
         """
-        days = self._days_of(selection)
 
         def count(db: duckdb.DuckDBPyConnection, fast: bool) -> dict[str, int]:
+            days = self._days_of(db, selection)
             where = condition(selection, fast=fast)
             value = value_of(group_by, fast=fast)
             text = (
@@ -165,9 +168,9 @@ class Reader:
         return sorted(self.frequency(Selection(), group_by="source"))
 
     def stats(self) -> Stats:
-        partitions = self._partitions.readable(self._partitions.days())
-        relation = union(partitions)
-        with self._hub.reading(self._timeout_s) as db:
+        def read(db: duckdb.DuckDBPyConnection, _: bool) -> tuple[Any, ...]:
+            partitions = self._partitions.readable(self._partitions.days())
+            relation = union(partitions)
             total, oldest, newest = db.execute(
                 "SELECT count(*), epoch_ns(min(timestamp)), epoch_ns(max(timestamp)) "
                 f"FROM {relation}"
@@ -183,6 +186,9 @@ class Reader:
                 ).fetchall()[0][0]
                 for partition in partitions
             )
+            return total, oldest, newest, counts, raw
+
+        total, oldest, newest, counts, raw = self._read(read)
         return Stats(
             entries=total,
             oldest_ns=oldest,
@@ -199,16 +205,17 @@ class Reader:
     def _read(self, read: Callable[[duckdb.DuckDBPyConnection, bool], T]) -> T:
         """Read the fast way, and the safe way if that fails; see `Selection.fast`."""
         with self._hub.reading(self._timeout_s) as db:
-            try:
-                return read(db, True)
-            except _NOT_ITS_FORM:
-                raise
-            except duckdb.Error:
-                return read(db, False)
+            for _ in range(_TRIES - 1):
+                try:
+                    return _read_either_way(db, read)
+                except (duckdb.CatalogException, duckdb.BinderException):
+                    continue  # a day was compacted or removed since it was looked up
+            return _read_either_way(db, read)
 
-    def _days_of(self, selection: Selection) -> str:
+    def _days_of(self, db: duckdb.DuckDBPyConnection, selection: Selection) -> str:
         days = self._partitions.days(selection.from_ns, selection.to_ns)
-        return union(self._partitions.readable(days))
+        found = self._partitions.readable(days)
+        return union(found, [places(db, one, selection.needs) for one in found])
 
     def _by_time(
         self,
@@ -231,7 +238,8 @@ class Reader:
             found: list[tuple[Any, ...]] = []
             for day in days:
                 for partition in self._partitions.readable([day]):
-                    text = _page_of(partition, where, descending=descending)
+                    place = places(db, partition, selection.needs)
+                    text = _page_of(partition, where, place, descending=descending)
                     params = (*where.params, limit + 1 - len(found))
                     found += db.execute(text, params).fetchall()
                 if len(found) > limit:
@@ -250,13 +258,13 @@ class Reader:
         start: Cursor | None,
         query: int,
     ) -> Page:
-        days = self._days_of(selection)
         offset = start.offset if start else 0
         order = "DESC" if descending else "ASC"
 
         def find(db: duckdb.DuckDBPyConnection, fast: bool) -> list[tuple[Any, ...]]:
             where = condition(selection, fast=fast)
             value = value_of(sort_by, fast=fast)
+            days = self._days_of(db, selection)
             text = (
                 f"SELECT {_ROW} FROM {days} WHERE {where.text} "
                 f"ORDER BY {_sort_key(value, order)}, timestamp {order}, id {order} "
@@ -276,6 +284,17 @@ class Reader:
         )
 
 
+def _read_either_way(
+    db: duckdb.DuckDBPyConnection, read: Callable[[duckdb.DuckDBPyConnection, bool], T]
+) -> T:
+    try:
+        return read(db, True)
+    except _NOT_ITS_FORM:
+        raise
+    except duckdb.Error:
+        return read(db, False)
+
+
 def _sort_key(value: Sql, order: str) -> str:
     """A field may hold numbers here and text there: numbers by size, then the text."""
     if not value.params:
@@ -286,10 +305,11 @@ def _sort_key(value: Sql, order: str) -> str:
     )
 
 
-def _page_of(partition: Partition, where: Sql, *, descending: bool) -> str:
+def _page_of(partition: Partition, where: Sql, place: str, *, descending: bool) -> str:
     order = "DESC" if descending else "ASC"
+    test = f"{place} AND {where.text}" if place else where.text
     return (
-        f"SELECT {_ROW} FROM {partition.name}.entries WHERE {where.text} "
+        f"SELECT {_ROW} FROM {partition.name}.entries WHERE {test} "
         f"ORDER BY timestamp {order}, id {order} LIMIT ?"
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from logstream.core.needs import Need
 from logstream.core.sql import TRUE, Sql
 from logstream.storage.partition import Partition
 
@@ -19,6 +20,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """The same condition in a form that DuckDB pushes down into shredded columns, but
     that some values make fail (an object with keys that differ in case only): it is
     tried first, and `where` is run when it fails."""
+    needs: Need | None = None
+    """What every match must hold, for a skip index; None: nothing is known."""
     from_ns: int | None = None
     to_ns: int | None = None
 
@@ -37,14 +40,21 @@ def condition(selection: Selection, *, fast: bool = False) -> Sql:
     return Sql(" AND ".join(parts), tuple(params))
 
 
-def union(partitions: Sequence[Partition]) -> str:
-    """One relation over some days; their names are ours, made of the date."""
+def union(partitions: Sequence[Partition], places: Sequence[str] = ()) -> str:
+    """One relation over some days; their names are ours, made of the date.
+
+    Args:
+        places: Of each day, the condition on `place` that the planner has; or none.
+    """
     if not partitions:
         return (
             "(SELECT 0::BIGINT AS id, now()::TIMESTAMP_NS AS timestamp, '' AS source, "
             "'' AS level, '' AS message, NULL::VARIANT AS fields WHERE FALSE)"
         )
-    selects = (f"SELECT {_SELECTED} FROM {p.name}.entries" for p in partitions)
+    selects = [f"SELECT {_SELECTED} FROM {p.name}.entries" for p in partitions]
+    for at, place in enumerate(places):
+        if place:
+            selects[at] += f" WHERE {place}"
     return f"({' UNION ALL '.join(selects)})"
 
 

@@ -103,6 +103,14 @@ PARTITIONS = _gauge("logstream_partitions", "Partition files.")
 PARTITIONS_BROKEN = _gauge(
     "logstream_partitions_broken", "Partition files set aside because they do not open."
 )
+COMPACTIONS = _counter(
+    "logstream_compactions_total",
+    "Compactions of finished days: done, given_up or failed.",
+    "outcome",
+)
+COMPACTION_SECONDS = _counter(
+    "logstream_compaction_seconds_total", "Time that compactions took."
+)
 STORAGE_BYTES = _gauge("logstream_storage_bytes", "Size of the partition files.")
 DISK_FREE_BYTES = _gauge(
     "logstream_disk_free_bytes", "Free space where the data folder is."

@@ -206,6 +206,8 @@ class ShelfKeeper:
 
 
 class ShelfFilter:
+    needs = None
+
     def __init__(self, text: str) -> None:
         self.sql = self.fast_sql = Sql("message LIKE ?", (text,))
 

@@ -1,0 +1,54 @@
+"""Which file of a day counts, and what a crash left beside it.
+
+A compacted day is `2026-11-20.g1.duckdb`, then `.g2` and so on: DuckDB does not open a
+path again while a query still reads the file that was there. The highest number counts,
+since it gets its name when it is complete and checked.
+"""
+
+import logging
+import re
+from datetime import date
+from pathlib import Path
+
+from logstream.storage.partition import (
+    INDEX,
+    SUFFIX,
+    day_of_name,
+    generation_of,
+    index_of,
+    wal_of,
+)
+
+_log = logging.getLogger(__name__)
+
+_UNFINISHED = re.compile(
+    r"\d{4}-\d\d-\d\d\.g\d+\.(?:copy|new|index\.new)(?:\.wal)?", re.ASCII
+)
+
+
+def files_in(folder: Path) -> dict[date, Path]:
+    """The file of each day. Removes what a crash during a compaction left."""
+    found: dict[date, Path] = {}
+    for path in sorted(folder.glob(f"*{SUFFIX}"), key=generation_of):
+        day = day_of_name(path)
+        if day is None:
+            _log.warning("Not a partition, left alone: %s", path)
+            continue
+        if (older := found.get(day)) is not None:
+            _log.info("Compacted before a crash, removed: %s", older)
+            drop_files(older)
+        found[day] = path
+    for path in folder.iterdir():
+        if _UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+    for path in folder.glob(f"*.g*{INDEX}"):
+        if not path.with_name(path.name.removesuffix(INDEX) + SUFFIX).exists():
+            path.unlink(missing_ok=True)
+    return found
+
+
+def drop_files(path: Path) -> None:
+    """A day's file that was replaced, and what belongs to it."""
+    path.unlink(missing_ok=True)
+    wal_of(path).unlink(missing_ok=True)
+    index_of(path).unlink(missing_ok=True)

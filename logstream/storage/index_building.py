@@ -1,0 +1,126 @@
+"""Building a skip index: the distinct words and values of each block, by DuckDB, and
+their bits, by numpy.
+
+Which fields: those that a sample finds, the most frequent first. Of a field that is in
+the index, every value is: what a sample misses costs a scan, never an answer.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from logstream.core.needs import WORD_CHARS
+from logstream.storage.selection import COLUMNS, value_of
+from logstream.storage.skip_index import (
+    BITS_PER_TOKEN,
+    BLOCK_ROWS,
+    PROBES,
+    position,
+    write_index,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_NAMES = 64
+_SAMPLE_ROWS = 4096
+_CHUNK_ROWS = 64 * BLOCK_ROWS
+_COLUMNS = ("source", "level")
+_LEAST_BITS = 64
+
+_WORDS = f"unnest(string_split_regex(lower(message), '[^{WORD_CHARS}]+'))"
+_FRACTION = "regexp_full_match({}, '-?[0-9]*\\.[0-9]*[1-9]')"
+
+
+def build_index(
+    cursor: duckdb.DuckDBPyConnection,
+    table: str,
+    path: Path,
+    *,
+    key: str,
+    rows: int,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Over a table of entries whose `place` goes from 0 to below `rows`.
+
+    Args:
+        check: Called now and then; what it raises ends the building.
+
+    Raises:
+        duckdb.Error, OSError: it is not built.
+    """
+    names = _names(cursor, table, rows)
+    filters: list[bytes] = []
+    for start in range(0, rows, _CHUNK_ROWS):
+        check()
+        end = min(start + _CHUNK_ROWS, rows)
+        try:
+            found = _tokens(cursor, table, names, start, end, fast=True)
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error:  # a value that the fast form fails on
+            found = _tokens(cursor, table, names, start, end, fast=False)
+        first, after = start // BLOCK_ROWS, -(-end // BLOCK_ROWS)
+        blocks, hashes = found
+        for block in range(first, after):
+            low, high = blocks.searchsorted([block, block + 1])
+            filters.append(_filter(hashes[low:high]))
+    write_index(path, key=key, rows=rows, names=[*names, *_COLUMNS], filters=filters)
+
+
+def _names(cursor: duckdb.DuckDBPyConnection, table: str, rows: int) -> list[str]:
+    """Of fields at the top, as a sample has them. One called as a column is left out,
+    and so are two that differ in case only, of which DuckDB makes one.
+    """
+    step = max(rows // _SAMPLE_ROWS, 1)
+    text = (
+        "SELECT name FROM (SELECT unnest(json_keys(CAST(fields AS JSON))) AS name "
+        f"FROM {table} WHERE place % ? = 0) WHERE name NOT IN (?, ?, ?, ?, ?, '') "
+        "AND NOT contains(name, '.') "
+        "GROUP BY name ORDER BY count(*) DESC, name LIMIT ?"
+    )
+    found = cursor.execute(text, (step, *COLUMNS, MAX_NAMES)).fetchall()
+    return [name for (name,) in found]
+
+
+def _tokens(
+    cursor: duckdb.DuckDBPyConnection,
+    table: str,
+    names: Sequence[str],
+    start: int,
+    end: int,
+    *,
+    fast: bool,
+) -> "tuple[NDArray[np.int64], NDArray[np.uint64]]":
+    """Block and hash of the tokens of some rows, in the order of blocks."""
+    pairs = ["'source=' || source", "'level=' || level"]
+    params: list[object] = []
+    for name in names:
+        value = value_of(f"fields.{name}", fast=fast)
+        test = _FRACTION.format(value.text)
+        pairs.append(f"CASE WHEN NOT {test} THEN ? || {value.text} END")
+        params += [*value.params, f"{name}=", *value.params]
+    where = f"FROM {table} WHERE place BETWEEN {start:d} AND {end - 1:d}"
+    block = f"place // {BLOCK_ROWS} AS block"
+    text = (
+        f"SELECT block, md5_number_lower(token) AS hash FROM (SELECT DISTINCT block, "
+        f"token FROM (SELECT {block}, {_WORDS} AS token {where} UNION ALL "
+        f"SELECT {block}, unnest([{', '.join(pairs)}]) AS token {where}) "
+        "WHERE token IS NOT NULL AND token <> '') ORDER BY block"
+    )
+    found = cursor.execute(text, params).fetchnumpy()
+    return found["block"].astype("i8"), found["hash"]
+
+
+def _filter(hashes: "NDArray[np.uint64]") -> bytes:
+    import numpy as np
+
+    bits = max(hashes.size * BITS_PER_TOKEN, _LEAST_BITS)
+    bits = -(-bits // 8) * 8
+    found = np.zeros(bits, dtype=bool)
+    for probe in range(PROBES):
+        found[position(hashes, probe, np.uint64(bits))] = True
+    return np.packbits(found, bitorder="little").tobytes()
