@@ -47,6 +47,7 @@ class ReadGate:
             max_running=config.max_running, max_waiting=config.max_waiting
         )
         self._controls: set[QueryControl] = set()
+        self._stopping = False
         self._threads = ThreadPoolExecutor(config.max_running, "logstream-read")
 
     async def run(
@@ -93,10 +94,15 @@ class ReadGate:
             QUERIES.labels(outcome).inc()
             QUERY_SECONDS.observe(time.perf_counter() - begun)
 
-    def close(self) -> None:
-        """Start no more reads, and stop those that run."""
+    def abort(self) -> None:
+        """Stop the reads that run and those in line, now and from now on."""
+        self._stopping = True
         for control in list(self._controls):
             control.cancel()
+
+    def close(self) -> None:
+        """`abort`, and end the threads."""
+        self.abort()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _in_turn(self, read: Callable[[], T], client: str, limit_s: float) -> T:
@@ -113,6 +119,8 @@ class ReadGate:
         QUERY_WAIT_SECONDS.observe(time.perf_counter() - waits)
         control = QueryControl(limit_s)
         self._controls.add(control)
+        if self._stopping:
+            control.cancel()
 
         def bounded() -> T:
             with bounded_by(control):
@@ -128,6 +136,8 @@ class ReadGate:
         try:
             # The turn lasts as long as the thread works, whoever has gone meanwhile.
             return await asyncio.shield(job)
+        except QueryCancelled:
+            raise NotReady("The server is stopping: ask again.") from None
         except asyncio.CancelledError:
             control.cancel()
             raise

@@ -20,8 +20,8 @@ from logstream.core.errors import ConfigError
 
 _BACKLOG = 1024
 _GRACE_S = 5.0
-"""Requests that run when the server stops may take so long; then bodies that are still
-on their way are given up with 503."""
+"""Requests that run when the server stops may take so long; then queries, and bodies
+that are still on their way, are given up with 503."""
 _LAST_S = 2.0
 """After that, connections are dropped."""
 
@@ -134,6 +134,7 @@ async def _stop(server: _OnSocket, running: asyncio.Task[Any], app: App) -> None
     _, left = await asyncio.wait([running], timeout=_GRACE_S)
     if left:
         context_of_app(app).bodies.abort()
+        context_of_app(app).reads.abort()
         _, left = await asyncio.wait([running], timeout=_LAST_S)
     if left:
         running.cancel()
