@@ -315,7 +315,6 @@ class Partitions:
             wide = partition.names.wide
             with self._hub.noticing(), self._hub.shredding.off(wide):
                 cursor.execute(f"CHECKPOINT {partition.name}")
-                cursor.execute(f"CHECKPOINT {partition.name}")
         except duckdb.TransactionException:
             return False  # a load is under way: the next quiet moment will do
         except duckdb.Error as error:
