@@ -1,0 +1,100 @@
+"""The file of a skip index: what is not whole, or belongs elsewhere, is not used."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from logstream.core.needs import AllOf, AnyOf, Value, Word
+from logstream.storage.index_building import _filter
+from logstream.storage.planning import MAX_RANGES, RANGE_COST, ranges
+from logstream.storage.skip_index import (
+    SkipIndex,
+    open_index,
+    token_hash,
+    token_of,
+    write_index,
+)
+
+TOKENS = (("alpha", "beta"), ("beta", token_of("host", "x")), ())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "2026-01-01.g1.index"
+    filters = [
+        _filter(np.array([token_hash(token) for token in block], dtype=np.uint64))
+        for block in TOKENS
+    ]
+    write_index(path, key="k", rows=5000, names=["host"], filters=filters)
+    return path
+
+
+def found(index: SkipIndex | None, need: Word | Value | AllOf | AnyOf) -> list[bool]:
+    assert index is not None
+    return index.may_hold(need).tolist()
+
+
+def test_needs_are_combined(path: Path) -> None:
+    index = open_index(path, key="k")
+    alpha, beta, host = Word("alpha"), Word("beta"), Value("host", "x")
+    assert found(index, alpha) == [True, False, False]
+    assert found(index, beta) == [True, True, False]
+    assert found(index, AllOf((beta, host))) == [False, True, False]
+    assert found(index, AnyOf((alpha, host))) == [True, True, False]
+    assert found(index, AnyOf(())) == [False, False, False]
+    assert found(index, Value("host", "y")) == [False, False, False]
+
+
+def test_of_a_name_that_is_not_in_it_it_says_nothing(path: Path) -> None:
+    assert found(open_index(path, key="k"), Value("user", "x")) == [True] * 3
+
+
+def test_every_flipped_byte_is_noticed(path: Path, tmp_path: Path) -> None:
+    whole = path.read_bytes()
+    damaged = tmp_path / "damaged.index"
+    body = whole.index(b"\n") + 1
+    for at in range(body, len(whole)):
+        changed = bytes([whole[at] ^ 1])
+        damaged.write_bytes(whole[:at] + changed + whole[at + 1 :])
+        assert open_index(damaged, key="k") is None
+
+
+def test_every_torn_end_is_noticed(path: Path, tmp_path: Path) -> None:
+    whole = path.read_bytes()
+    torn = tmp_path / "torn.index"
+    for size in range(len(whole)):
+        torn.write_bytes(whole[:size])
+        assert open_index(torn, key="k") is None
+
+
+def test_an_index_of_another_file_is_not_used(path: Path) -> None:
+    assert open_index(path, key="other") is None
+    assert open_index(path.with_name("missing"), key="k") is None
+
+
+def test_few_false_alarms() -> None:
+    """About one block in a thousand."""
+    held = np.array([token_hash(f"in{n}") for n in range(2000)], dtype=np.uint64)
+    content = _filter(held)
+    bits = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little")
+    assert 0.4 < bits.mean() < 0.6
+
+
+def test_ranges_are_merged_and_bounded() -> None:
+    blocks = np.zeros(1000, dtype=bool)
+    assert ranges(blocks) == []
+    blocks[[10, 11, 12 + RANGE_COST, 500]] = True
+    assert ranges(blocks) == [(10, 12 + RANGE_COST), (500, 500)]
+    assert ranges(np.ones(1000, dtype=bool)) is None
+    sparse = np.zeros(100_000, dtype=bool)
+    sparse[::1000] = True
+    found = ranges(sparse)
+    assert found is None or len(found) <= MAX_RANGES
+    for seed in range(20):
+        drawn = np.random.default_rng(seed).random(3000) < 0.01
+        chosen = ranges(drawn)
+        assert chosen is None or all(
+            any(first <= at <= last for first, last in chosen)
+            for at in np.flatnonzero(drawn)
+        )
