@@ -34,6 +34,11 @@ LOAD_POINTS = (
     ("partition-attach:2", "retire-begin:3", "retire-deleted:3"),
     ("checkpoint-begin:2", "checkpoint-midway:1", "checkpoint-end:1"),
 )
+COMPACTION_POINTS = (
+    ("compact-copy:1", "compact-copied:1", "compact-midway:1", "compact-verify:1"),
+    ("compact-index:1", "compact-written:1", "compact-synced:2", "compact-rename:1"),
+    ("compact-renamed:1", "compact-drop:1", "compact-end:1"),
+)
 DEAD_POINTS = (
     ("dead-put-begin:2", "dead-put-inserted:1", "dead-put-end:1", "load-inserted:4"),
 )
@@ -76,6 +81,15 @@ class Story:
             assert code == -9, f"{point} was not reached"
         self.kills += 1
 
+    def kill_at_rest(self, point: str) -> None:
+        """At a point that is reached when nothing is loaded."""
+        with self.serve(point) as server:
+            with self.load(server) as load:
+                assert load.reached.wait(WAIT_S)
+            self.armed.touch()
+            assert server.wait() == -9, f"{point} was not reached"
+        self.kills += 1
+
     def kill_under_load(self, *, enough: int) -> None:
         with self.serve() as server:
             with self.load(server, enough=enough) as load:
@@ -104,7 +118,8 @@ class Story:
         config: dict[str, Any] = {
             "plugins": {"folder": str(PLUGINS)},
             "journal": {"linger_ms": 100, "segment_bytes": 1_000_000},
-            "storage": {"min_free_bytes": 0},
+            # Days that are over are compacted whenever there is a moment.
+            "storage": {"min_free_bytes": 0, "compact_after_s": 0.001},
         }
         if self.poison:
             config["processors"] = [{"type": "poison"}]
@@ -155,6 +170,21 @@ def test_a_kill_on_the_way_to_the_store_loses_and_doubles_nothing(
     tmp_path: Path, points: tuple[str, ...]
 ) -> None:
     _go_through(Story(tmp_path, SEED, poison=False), points)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("points", COMPACTION_POINTS)
+def test_a_kill_during_compaction_loses_and_doubles_nothing(
+    tmp_path: Path, points: tuple[str, ...]
+) -> None:
+    story = Story(tmp_path, SEED, poison=False)
+    try:
+        for point in points:
+            story.kill_at_rest(point)
+        story.end()
+    except BaseException as error:
+        error.add_note(_told(SEED, story))
+        raise
 
 
 @pytest.mark.timeout(300)

@@ -107,10 +107,12 @@ def _torn_positions(due: Callable[[], bool]) -> None:
 def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
     from logstream.journal import files, journal, positions, segment, staging
     from logstream.pipeline import pool
-    from logstream.storage import dead_letters, loader, partitions
+    from logstream.storage import compaction, dead_letters, loader, partitions
 
     staged = files._StagedOnDisk
     letters = dead_letters.DeadLetterStore
+    compactor = compaction.Compactor
+    days = partitions.Partitions
     return {
         "segment-create": lambda: _after(files.DiskFiles, "create", due),
         "reserve-numbers": lambda: _after(files, "write_durably", due),
@@ -135,6 +137,17 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "checkpoint-midway": lambda: _while(partitions.Partitions, "_checkpoint", due),
         "checkpoint-end": lambda: _after(partitions.Partitions, "_checkpoint", due),
         "partition-attach": lambda: _while(partitions.Partitions, "_open", due),
+        "compact-copy": lambda: _before(compaction.shutil, "copyfile", due),
+        "compact-copied": lambda: _after(compactor, "_copy", due),
+        "compact-midway": lambda: _while(compactor, "_rewrite", due),
+        "compact-verify": lambda: _before(compaction, "_verify", due),
+        "compact-index": lambda: _before(compaction, "build_index", due),
+        "compact-written": lambda: _after(compactor, "_rewrite", due),
+        "compact-synced": lambda: _after(compaction, "_sync", due),
+        "compact-rename": lambda: _before(days, "replace", due),
+        "compact-renamed": lambda: _before(partitions, "sync_folder", due),
+        "compact-drop": lambda: _before(partitions, "drop_files", due),
+        "compact-end": lambda: _after(compactor, "compact", due),
         "dead-put-begin": lambda: _before(letters, "put", due),
         "dead-put-inserted": lambda: _after(dead_letters, "_insert", due),
         "dead-put-end": lambda: _after(letters, "put", due),
