@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from rig import ServerProcess, Used, write_entries
@@ -81,11 +82,19 @@ def send(server: ServerProcess, file: Path, body_bytes: int) -> None:
 
 
 def measure(
-    file: Path, count: int, *, body_bytes: int, folder: Path
+    file: Path,
+    count: int,
+    *,
+    body_bytes: int,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[float, Used]:
     """Seconds from the first byte until the last entry is queryable."""
     folder.mkdir()
-    with ServerProcess(folder, {}) as server, server.measured() as found:
+    with (
+        ServerProcess(folder, environment or {}) as server,
+        server.measured() as found,
+    ):
         started = time.perf_counter()
         send(server, file, body_bytes)
         total = server.get("/api/v1/logs/stats")["TotalEntries"]

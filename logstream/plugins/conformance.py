@@ -147,6 +147,11 @@ def rewrite_violations(rewrite: object) -> list[str]:
     for sql in (rewrite.keep, *rewrite.columns.values()):
         if sql is not None:
             problems.extend(_sql_problems(sql))
+    for name, text in rewrite.set_fields.items():
+        try:
+            msgspec.json.decode(text)
+        except (msgspec.MsgspecError, TypeError):
+            problems.append(f"rewrite() sets the field '{name}' to what is no JSON")
     return problems
 
 

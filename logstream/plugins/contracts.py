@@ -47,11 +47,14 @@ class Rewrite(msgspec.Struct, frozen=True, kw_only=True):
     """What a processor does, as SQL over a whole batch: the way without Python.
 
     `keep` is applied first. `columns` maps `source`, `level` or `message` to a VARCHAR
-    expression over the columns as they came in.
+    expression over the columns as they came in. `set_fields` maps names of fields to
+    JSON text: the fields get these values, whatever was there. (Dots in a name mean
+    nothing special.)
     """
 
     keep: Sql | None = None
     columns: Mapping[str, Sql] = {}
+    set_fields: Mapping[str, str] = {}
 
 
 class Processor(Protocol):

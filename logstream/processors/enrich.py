@@ -47,6 +47,9 @@ class EnrichOptions(Options, frozen=True, kw_only=True):
 
 Step = Callable[[Draft], None]
 
+_MAX_CONSTANT_CHARS = 500
+"""As JSON. Longer ones need Python, which checks how deep they are nested."""
+
 _REFERENCE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -88,14 +91,21 @@ class EnrichProcessor:
         return draft.finish()
 
     def rewrite(self) -> Rewrite | None:
-        """Constants into source, level or message; fields need Python."""
-        if self._steps or self._fields:
+        """Constants only; None: a step has to look at each entry."""
+        if self._steps:
+            return None
+        fields = {name: _json(value) for name, value in self._fields.items()}
+        if sum(map(len, fields.values())) > _MAX_CONSTANT_CHARS:
             return None
         columns = {
             name: Sql("CAST(? AS VARCHAR)", (value,))
             for name, value in self._columns.items()
         }
-        return Rewrite(columns=columns)
+        return Rewrite(columns=columns, set_fields=fields)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def build_enrich(options: EnrichOptions, context: BuildContext) -> EnrichProcessor:

@@ -7,6 +7,7 @@ from logstream.plugins.hookspecs import hookimpl
 from logstream.processors.enrich import EnrichOptions, build_enrich
 from logstream.processors.filter import FilterOptions, build_filter
 from logstream.processors.parse import ParseOptions, build_parse
+from logstream.processors.replace import ReplaceOptions, build_replace
 
 
 @hookimpl
@@ -29,5 +30,11 @@ def logstream_processors() -> Sequence[ProcessorSpec]:
             summary="Turn JSON or a pattern in the message into fields.",
             options=ParseOptions,
             build=build_parse,
+        ),
+        ProcessorSpec(
+            name="replace",
+            summary="Replace what a pattern finds in the message.",
+            options=ReplaceOptions,
+            build=build_replace,
         ),
     ]

@@ -29,10 +29,17 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     rewrites: Sequence[Rewrite] = ()
 
 
+_encode = msgspec.json.Encoder().encode
 _COLUMNS = (
     "timestamp: 'VARCHAR', source: 'VARCHAR', level: 'VARCHAR', "
     "message: 'VARCHAR', fields: 'JSON'"
 )
+_COLUMN_NAMES = "id, timestamp, source, level, message, fields"
+_SET_FIELDS = (
+    "CAST(CASE WHEN coalesce(json, '{}') = '{}' THEN '{' "
+    "ELSE left(json, -1) || ',' END || ? AS JSON) AS json"
+)
+"""read_json writes the JSON anew, so an object has no blanks and ends in its brace."""
 _LEVEL = (
     "CASE lower(level) WHEN 'warning' THEN 'warn' "
     "ELSE coalesce(lower(level), 'info') END"
@@ -44,15 +51,16 @@ def rows_of(batch: Batch, *, max_entry_bytes: int) -> Sql:
     # The text of an entry can be six times as long as JSON: \\u0000 is one byte.
     options = "format='newline_delimited', maximum_object_size=?"
     object_bytes = max_entry_bytes * 6 + 65_536
+    parsed = f"{_PARSED}, fields AS json" if batch.rewrites else _PARSED
     if batch.explicit_ids:
         text = (
-            f"SELECT id, {_PARSED} FROM read_json(?, {options}, "
+            f"SELECT id, {parsed} FROM read_json(?, {options}, "
             f"columns={{id: 'BIGINT', {_COLUMNS}}}) WHERE message IS NOT NULL"
         )
         params: tuple[object, ...] = (str(batch.path), object_bytes)
     else:
         text = (
-            f"SELECT ? + line AS id, {_PARSED} FROM (SELECT row_number() OVER () - 1 "
+            f"SELECT ? + line AS id, {parsed} FROM (SELECT row_number() OVER () - 1 "
             f"AS line, * FROM read_json(?, {options}, columns={{{_COLUMNS}}})) "
             "WHERE message IS NOT NULL"
         )
@@ -60,6 +68,8 @@ def rows_of(batch: Batch, *, max_entry_bytes: int) -> Sql:
     sql = Sql(text, params)
     for rewrite in batch.rewrites:
         sql = _apply(rewrite, sql)
+    if batch.rewrites:  # `json` is only for them
+        return Sql(f"SELECT {_COLUMN_NAMES} FROM ({sql.text})", sql.params)
     return sql
 
 
@@ -80,9 +90,20 @@ def _apply(rewrite: Rewrite, rows: Sql) -> Sql:
         else:
             columns.append(f"{change.text} AS {name}")
             params.extend(change.params)
-    text = f"SELECT {', '.join(columns)}, fields FROM ({rows.text})"
+    if rewrite.set_fields:
+        # The last of two values with one name counts, so they are put at the end.
+        pairs = (
+            f"{_encode(n).decode()}:{value}" for n, value in rewrite.set_fields.items()
+        )
+        columns.append(_SET_FIELDS)
+        params.append(f"{','.join(pairs)}}}")
+    else:
+        columns += ["json", "fields"]
+    text = f"SELECT {', '.join(columns)} FROM ({rows.text})"
     params.extend(rows.params)
     if rewrite.keep is not None:
         text += f" WHERE {rewrite.keep.text}"
         params.extend(rewrite.keep.params)
+    if rewrite.set_fields:
+        text = f"SELECT *, CAST(json AS VARIANT) AS fields FROM ({text})"
     return Sql(text, tuple(params))

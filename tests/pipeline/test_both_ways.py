@@ -18,7 +18,9 @@ from logstream.pipeline.decode import decode_lines
 from logstream.pipeline.runner import ThreadRunner
 from logstream.pipeline.worker import Outcome, Worker
 from logstream.plugins.contracts import Processor
+from logstream.processors.enrich import EnrichOptions, build_enrich
 from logstream.processors.filter import FilterOptions, build_filter
+from logstream.processors.replace import ReplaceOptions, build_replace
 from logstream.runtime.contexts import Context
 from logstream.storage.dead_letters import DeadLetterStore
 from logstream.storage.hub import Hub
@@ -235,6 +237,84 @@ def test_the_filter_leaves_out_the_same_either_way(
     assert outcome.stored + outcome.filtered == segment.entries
     assert python.rows(segment) == sql.rows(segment)
     segment.file.delete()
+
+
+def expect_same_of(
+    ways: tuple[Way, Way], lines: list[str], *made: Processor
+) -> list[tuple[Any, ...]]:
+    """By SQL over the batch, and entry by entry; the rows."""
+    segment = a_segment("\n".join(lines).encode())
+    sql, python = ways
+    assert Chain([("p", one) for one in made]).rewrites() is not None
+    outcome = sql.work(segment, *made)
+    assert python.work(segment, *map(OnlyPython, made)) == outcome
+    assert outcome.dead == 0
+    rows = sql.rows(segment)
+    assert python.rows(segment) == rows
+    segment.file.delete()
+    return rows
+
+
+constants = st.dictionaries(
+    st.sampled_from(["n", "new", 'é"\\', " "]),
+    st.none()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | texts
+    | st.just({"n": [1]}),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=st.lists(raw_lines(), min_size=1, max_size=6),
+    first=constants,
+    second=constants,
+    keep=st.sampled_from(["n:*", "NOT new:5", "level:error"]),
+)
+def test_enriching_with_constants_gives_the_same_either_way(
+    ways: tuple[Way, Way],
+    lines: list[str],
+    first: dict[str, Any],
+    second: dict[str, Any],
+    keep: str,
+) -> None:
+    """Filters before and after it see the fields as they are at that point."""
+    expect_same_of(
+        ways,
+        lines,
+        build_filter(FilterOptions(drop="n:1"), Context()),
+        build_enrich(EnrichOptions(add={**first, "source": "s"}), Context()),
+        build_filter(FilterOptions(keep=keep), Context()),
+        build_enrich(EnrichOptions(add=second), Context()),
+    )
+
+
+PATTERNS = [
+    *(r"\d+", r"[a-c]+?b", r"(a|ab)(c|bcd)", r"\b\w{2}\b", r"[^a\d]", r"a.c", r"é+"),
+    *(r"\s+x", r"(?:ab){1,2}", r"a\Bb", r"[\W_]", r"x*y", r"(?P<n>a)b?", r"[]\]^-]"),
+]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    messages=st.lists(
+        st.text("abcdxy1 2_\n\v\u0660é.]^-", max_size=12), min_size=1, max_size=8
+    ),
+    pattern=st.sampled_from(PATTERNS),
+    replacement=st.sampled_from(["", "[x]", "\\1 \\", "\\0"]),
+)
+def test_replacing_finds_the_same_either_way(
+    ways: tuple[Way, Way], messages: list[str], pattern: str, replacement: str
+) -> None:
+    made = build_replace(
+        ReplaceOptions(pattern=pattern, replacement=replacement), Context()
+    )
+    stamp = "2025-05-13T00:01:15Z"
+    lines = [json.dumps({"timestamp": stamp, "message": one}) for one in messages]
+    expect_same_of(ways, lines, made)
 
 
 def test_a_batch_with_something_that_does_not_load_loses_that_only() -> None:

@@ -25,6 +25,7 @@ PAGES = {
     "filter": DOCS / "processors.md",
     "enrich": DOCS / "processors.md",
     "parse": DOCS / "processors.md",
+    "replace": DOCS / "processors.md",
     "redact": DOCS / "plugins" / "redact.md",
     "sample": DOCS / "plugins" / "sample.md",
 }
@@ -42,7 +43,7 @@ def section_of(name: str) -> str:
     """The part of its page that is about one processor."""
     text = PAGES[name].read_text(encoding="utf-8")
     found = re.search(
-        rf"^##? {name}\n(.*?)(?=^##? (?:filter|enrich|parse)$|\Z)",
+        rf"^##? {name}\n(.*?)(?=^##? (?:filter|enrich|replace|parse)$|\Z)",
         text,
         re.MULTILINE | re.DOTALL,
     )

@@ -159,7 +159,7 @@ def test_built_in_modules_may_be_named_and_are_imported_when_used() -> None:
             ("broken", "logstream.there.is.no.such.module"),
         ],
     )
-    assert list(plugins.processors) == ["filter", "enrich", "parse"]
+    assert list(plugins.processors) == ["filter", "enrich", "parse", "replace"]
     assert [(p.name, p.enabled) for p in plugins.describe()] == [
         ("processors", True),
         ("broken", False),

@@ -181,8 +181,12 @@ def test_constants_for_the_parts_of_an_entry_need_no_python() -> None:
     assert rewrite.columns["level"] == Sql("CAST(? AS VARCHAR)", ("warn",))
     [result] = processor.process([an_entry()])
     assert (result.source, result.level, result.message) == ("web", "warn", "5")
-    for raw in ({"add": {"x": 1}}, {"remove": ["x"]}, {"copy": {"source": "x"}}):
+    for raw in ({"add": {"a.b": 1}}, {"remove": ["x"]}, {"copy": {"source": "x"}}):
         assert an_enrich(**raw).rewrite() is None
+    rewrite = an_enrich(add={"x": [1, None], "level": "warn"}).rewrite()
+    assert rewrite is not None
+    assert (rewrite.set_fields, list(rewrite.columns)) == ({"x": "[1,null]"}, ["level"])
+    assert an_enrich(add={"x": "long" * 500}).rewrite() is None
 
 
 def test_options_that_cannot_work_are_refused() -> None:

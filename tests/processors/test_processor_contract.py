@@ -35,6 +35,7 @@ CASES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("parse", {}),
     ("parse", {"promote": {"level": "level", "message": "msg"}, "into": "a.c"}),
     ("parse", {"format": "regex", "pattern": r"(?P<n>\d+)", "types": {"n": "int"}}),
+    ("replace", {"pattern": r"\d+ms", "replacement": "[time]"}),
     ("redact", {}),
     ("redact", {"mode": "hash", "key_env": "TEST_REDACT_KEY", "skip": ["http"]}),
     ("sample", {"one_in": 2, "always": []}),
@@ -70,7 +71,7 @@ PLUGINS = load_plugins(
 VECTOR_CASES = [
     case
     for case in CASES
-    if case[0] == "filter" or case[1].get("add") == {"source": "all"}
+    if case[0] in ("filter", "replace") or case[1].get("add") == {"source": "all"}
 ]
 
 
