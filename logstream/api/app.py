@@ -24,6 +24,7 @@ from logstream.api import (
 )
 from logstream.api.bodies import Bodies
 from logstream.api.context import ApiContext
+from logstream.api.key_turns import KeyTurns
 from logstream.api.openapi import document_of
 from logstream.api.problems import on_exception
 from logstream.api.reading import ReadGate
@@ -72,6 +73,7 @@ def build_app(
         plugins_described=plugins_described,
         bodies=Bodies(timeout_s=settings.server.body_timeout_s),
         reads=ReadGate(engine, settings.query),
+        keys=KeyTurns(wait_s=settings.server.body_timeout_s),
     )
 
     @asynccontextmanager

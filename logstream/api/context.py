@@ -7,6 +7,7 @@ import msgspec
 from litestar import Litestar, Response
 
 from logstream.api.bodies import AnyRequest, Bodies
+from logstream.api.key_turns import KeyTurns
 from logstream.api.reading import ReadGate
 from logstream.config.settings import Settings
 from logstream.pipeline.engine import Engine
@@ -21,6 +22,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     plugins_described: Callable[[], Sequence[Any]]
     bodies: Bodies
     reads: ReadGate
+    keys: KeyTurns
 
     def as_state(self) -> dict[str, Any]:
         """The state of the app that this is the context of."""

@@ -16,6 +16,21 @@ class BodyCutOff(BadRequest):
     code = "body_cut_off"
 
 
+class KeyMismatch(BadRequest):
+    """An Idempotency-Key that was used for another request."""
+
+    code = "idempotency_mismatch"
+    http_status = 422
+
+
+class KeyInUse(BadRequest):
+    """An Idempotency-Key whose first request has not ended yet."""
+
+    code = "idempotency_in_use"
+    http_status = 409
+    retryable = True
+
+
 class UnsupportedMediaType(BadRequest):
     """A Content-Type, or a charset, that this call does not take."""
 

@@ -5,8 +5,8 @@ An answer of 200 means: on disk. A batch is stored as a whole or not at all; wit
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, post
@@ -14,7 +14,13 @@ from msgspec import Meta
 
 from logstream.api.bodies import INLINE_BYTES, AnyRequest, Cap
 from logstream.api.context import ApiContext, context_of, json_answer
-from logstream.api.errors import BodyTimeout, UnsupportedMediaType
+from logstream.api.errors import (
+    BodyTimeout,
+    KeyInUse,
+    KeyMismatch,
+    UnsupportedMediaType,
+)
+from logstream.api.idempotency import KEY_PARAMETER, Keyed, key_of
 from logstream.api.operations import Header, Operation, RequestBody
 from logstream.api.parameters import Fields, NoParameters, query_of, where
 from logstream.api.shapes import ENTRY_EXAMPLE, Accepted, EntryIn, Ok, RejectedEntry
@@ -28,7 +34,8 @@ from logstream.core.errors import (
     UnknownEncoding,
 )
 from logstream.core.timestamps import now_ns
-from logstream.pipeline.decode import Decoded, Rejection, decode_array, decode_one
+from logstream.pipeline.decode import Decoded, decode_array, decode_one
+from logstream.pipeline.intake import Remember, StreamResult
 
 POSITIONS_HEADER = "LogStream-Positions"
 MAX_POSITION_NAME_CHARS = 512
@@ -59,7 +66,7 @@ _OK = b'{"status":"ok"}'
 
 _PROBLEMS = (
     *(BadRequest, BodyTimeout, TooLarge, UnknownEncoding, UnsupportedMediaType),
-    *(Overloaded, NotReady, DiskFull),
+    *(KeyMismatch, KeyInUse, Overloaded, NotReady, DiskFull),
 )
 
 
@@ -82,6 +89,7 @@ class BatchParameters(Fields, frozen=True, kw_only=True):
         summary="Store one entry",
         description="Answers once the entry is on disk; any query that begins after "
         "the answer sees it.",
+        headers=(KEY_PARAMETER,),
         body=RequestBody(kind=EntryIn, examples={"application/json": ENTRY_EXAMPLE}),
         answer=Ok,
         example={"status": "ok"},
@@ -92,11 +100,25 @@ async def add_entry(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
     query_of(request, NoParameters)
     _form_of(request)
+    key = key_of(request)
+    if key is None:
+        return await _store_entry(context, request, None)
+    keyed = Keyed(key, request.scope["path"], answer=lambda _: _OK)
+    async with context.keys.turn(key):
+        if (known := context.engine.answered(key)) is not None:
+            return await keyed.again(
+                known, request, context.bodies, _entry_cap(context)
+            )
+        return await _store_entry(context, request, keyed)
+
+
+async def _store_entry(
+    context: ApiContext, request: AnyRequest, keyed: Keyed | None
+) -> Response[bytes]:
     limits = context.settings.intake
-    cap = Cap(limits.max_entry_bytes, "intake.max_entry_bytes")
     intake = context.engine.intake
     try:
-        body = await context.bodies.whole(request, cap)
+        body = await context.bodies.whole(request, _entry_cap(context))
     except TooLarge:
         await context.bodies.drain(request)
         raise
@@ -110,8 +132,16 @@ async def add_entry(request: AnyRequest) -> Response[bytes]:
     except EntryRejected as error:
         intake.count_refused(error)
         raise
-    await intake.append(decoded)
+    if keyed is None:
+        await intake.append(decoded)
+    else:
+        keyed.see(body)
+        await intake.append(decoded, remember=keyed.remember)
     return json_answer(_OK)
+
+
+def _entry_cap(context: ApiContext) -> Cap:
+    return Cap(context.settings.intake.max_entry_bytes, "intake.max_entry_bytes")
 
 
 @post(
@@ -131,6 +161,7 @@ async def add_entry(request: AnyRequest) -> Response[bytes]:
                 "in each. Stored in the same write as the batch, which may be empty.",
                 example='{"file:/var/log/app.log": 4096}',
             ),
+            KEY_PARAMETER,
         ),
         body=RequestBody(
             kind=list[EntryIn],
@@ -150,52 +181,78 @@ async def add_batch(request: AnyRequest) -> Response[bytes]:
     partial = query_of(request, BatchParameters).partial
     positions = _positions_of(request)
     form = _form_of(request)
-    batch = _Batch(context, partial=partial, positions=positions)
-    try:
-        stored = await batch.store(request, form)
-    except (EntryRejected, TooLarge, Overloaded) as error:
-        context.engine.intake.count_refused(error)
-        await context.bodies.drain(request)
-        raise
+    key = key_of(request)
+    if key is None:
+        batch = _Batch(context, partial=partial, positions=positions)
+        return await batch.answer(request, form)
+    keyed = Keyed(
+        key,
+        request.scope["path"],
+        str(partial),
+        request.headers.get(POSITIONS_HEADER, ""),
+        answer=lambda result: _accepted(result, partial=partial),
+    )
+    async with context.keys.turn(key):
+        batch = _Batch(context, partial=partial, positions=positions, keyed=keyed)
+        if (known := context.engine.answered(key)) is not None:
+            return await keyed.again(known, request, context.bodies, batch.cap)
+        return await batch.answer(request, form)
+
+
+def _accepted(stored: StreamResult, *, partial: bool) -> bytes:
     if not partial:
-        return json_answer(b'{"status":"ok","count":"%d"}' % stored.entries)
+        return b'{"status":"ok","count":"%d"}' % stored.entries
     answer = Accepted(
         count=str(stored.entries),
         rejected=[
             RejectedEntry(index=one.index, reason=one.reason, detail=one.detail)
             for one in stored.rejected[:MAX_LISTED]
         ],
-        rejected_total=stored.rejected_total,
+        rejected_total=stored.rejected_count,
     )
-    return json_answer(msgspec.json.encode(answer))
-
-
-class _Stored(NamedTuple):
-    entries: int
-    rejected: Sequence[Rejection]
-    """The first ones."""
-    rejected_total: int
+    return msgspec.json.encode(answer)
 
 
 class _Batch:
     """One batch on its way in."""
 
     def __init__(
-        self, context: ApiContext, *, partial: bool, positions: Mapping[str, Any]
+        self,
+        context: ApiContext,
+        *,
+        partial: bool,
+        positions: Mapping[str, Any],
+        keyed: Keyed | None = None,
     ) -> None:
         self._context = context
+        self._keyed = keyed
         self._partial = partial
         self._positions = positions
         self._limits = context.settings.intake
         self._array_cap = Cap(self._limits.max_array_bytes, "intake.max_array_bytes")
-        self._lines_cap = Cap(self._limits.max_batch_bytes, "intake.max_batch_bytes")
+        self.cap = Cap(self._limits.max_batch_bytes, "intake.max_batch_bytes")
 
-    async def store(self, request: AnyRequest, form: Form) -> _Stored:
+    async def answer(self, request: AnyRequest, form: Form) -> Response[bytes]:
+        """Store it, and say so."""
+        try:
+            stored = await self._store(request, form)
+        except (EntryRejected, TooLarge, Overloaded) as error:
+            self._context.engine.intake.count_refused(error)
+            await self._context.bodies.drain(request)
+            raise
+        return json_answer(_accepted(stored, partial=self._partial))
+
+    async def _store(self, request: AnyRequest, form: Form) -> StreamResult:
         """Take the body in, and return when what is to be stored is on disk."""
         bodies = self._context.bodies
         if form == "json":
-            return await self._array(await bodies.whole(request, self._array_cap))
-        blocks = bodies.blocks(request, self._lines_cap)
+            body = await bodies.whole(request, self._array_cap)
+            if self._keyed is not None:
+                self._keyed.see(body)
+            return await self._array(body)
+        blocks = bodies.blocks(request, self.cap)
+        if self._keyed is not None:
+            blocks = self._keyed.seeing(blocks)
         if form == "lines":
             return await self._stream(blocks)
         first = await anext(blocks, b"")
@@ -212,13 +269,21 @@ class _Batch:
             parts.append(block)
         return b"".join(parts)
 
-    async def _array(self, body: bytes) -> _Stored:
+    async def _array(self, body: bytes) -> StreamResult:
         if len(body) <= INLINE_BYTES:
             decoded = self._decode(body)
         else:
             decoded = await asyncio.to_thread(self._decode, body)
-        await self._context.engine.intake.append(decoded, positions=self._positions)
-        return _Stored(decoded.entries, decoded.rejected, len(decoded.rejected))
+        intake = self._context.engine.intake
+        await intake.append(decoded, positions=self._positions, **self._remembering())
+        return StreamResult(
+            entries=decoded.entries,
+            rejected=decoded.rejected,
+            rejected_count=len(decoded.rejected),
+        )
+
+    def _remembering(self) -> dict[str, Remember]:
+        return {} if self._keyed is None else {"remember": self._keyed.remember}
 
     def _decode(self, body: bytes) -> Decoded:
         return decode_array(
@@ -227,17 +292,16 @@ class _Batch:
 
     async def _stream(
         self, blocks: AsyncIterator[bytes], first: bytes = b""
-    ) -> _Stored:
+    ) -> StreamResult:
         intake = self._context.engine.intake
         async with intake.stream(
-            partial=self._partial, positions=self._positions
+            partial=self._partial, positions=self._positions, **self._remembering()
         ) as stream:
             if first:
                 await stream.feed(first)
             async for block in blocks:
                 await stream.feed(block)
-            done = await stream.commit()
-        return _Stored(done.entries, done.rejected, done.rejected_count)
+            return await stream.commit()
 
 
 def _form_of(request: AnyRequest) -> Form:

@@ -47,6 +47,8 @@ TITLES = {
     "method_not_allowed": "The path does not take this method",
     "body_timeout": "The body did not arrive in time",
     "body_cut_off": "The body was cut off",
+    "idempotency_mismatch": "The Idempotency-Key belongs to another request",
+    "idempotency_in_use": "The Idempotency-Key is in use",
     "not_found": "Not found",
     "overloaded": "The intake is full",
     "not_ready": "The server is not ready",

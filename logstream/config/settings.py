@@ -104,6 +104,13 @@ class IntakeConfig(_Section, frozen=True, kw_only=True):
     max_array_bytes: Annotated[int, Meta(ge=1024)] = 64 * MIB
     """The largest batch sent as one JSON array, which has to be held in memory."""
 
+    idempotency_window_s: Annotated[float, Meta(ge=0)] = 86_400.0
+    """A request that repeats the `Idempotency-Key` of one that was answered within this
+    time is answered as that one was, and stores nothing. 0 = keys mean nothing."""
+
+    idempotency_keys: Annotated[int, Meta(ge=1)] = 100_000
+    """Keys that are remembered at most; above it, or above 64 MiB, the oldest go."""
+
 
 class JournalConfig(_Section, frozen=True, kw_only=True):
     """The journal, which makes an ack mean: on disk."""

@@ -13,10 +13,13 @@ it; no entry can look like one, since canonical entries have no other top-level 
 
 import mmap
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from zlib import crc32
 
 import msgspec
+
+from logstream.journal.answers import Answer
 
 _PREFIX = b'{"_frame":{"crc":"'
 _CRC_END = len(_PREFIX) + 8
@@ -28,6 +31,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     positions: dict[str, tuple[int, Any]] = {}
     """Of collectors' inputs, stored with the entries: see `plugins.contracts.Sink`.
     Stamped: see `journal.positions`."""
+    answers: dict[str, Answer] = {}
+    """To requests with a key, by it: see `journal.answers`."""
 
 
 class _Line(msgspec.Struct):
@@ -55,12 +60,18 @@ def is_header(line: bytes) -> bool:
 
 
 def encode_header(
-    payload: list[bytes], *, lines: int, positions: Mapping[str, Any]
+    payload: list[bytes],
+    *,
+    lines: int,
+    positions: Mapping[str, Any],
+    answers: Mapping[str, Answer] = MappingProxyType({}),
 ) -> bytes:
     """The header line of a frame whose payload is these pieces, in order."""
     header: dict[str, Any] = {"bytes": sum(map(len, payload)), "lines": lines}
     if positions:
         header["positions"] = positions
+    if answers:
+        header["answers"] = dict(answers)
     rest = b'",' + _encode(header)[1:] + b"}\n"
     crc = crc32(rest)
     for piece in payload:

@@ -15,6 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from logstream.core.errors import BadRequest, DiskFull, StorageError
+from logstream.journal.answers import Answer, Answers
 from logstream.journal.files import SegmentFiles
 from logstream.journal.positions import Positions, Stamped
 from logstream.journal.segment import MAX_LINES, Segment
@@ -37,6 +38,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Canonical NDJSON."""
     lines: int
     positions: Mapping[str, Any] = {}
+    answers: Mapping[str, Answer] = {}
     done: Any
     """The caller's own, handed back with `on_group`."""
 
@@ -65,9 +67,11 @@ class Journal:
         on_segment: Callable[[Segment], None],
         on_group: GroupDone,
         has_time: Callable[[], bool] = lambda: True,
+        answers: Answers | None = None,
     ) -> None:
         self._files = files
         self.positions = positions
+        self.answers = Answers() if answers is None else answers
         self.segment_bytes = segment_bytes
         self._linger_s = linger_s
         self._on_segment = on_segment
@@ -159,13 +163,17 @@ class Journal:
 
     def retire(self, segment: Segment) -> None:
         """Every partition has applied it: delete it. Raises OSError."""
-        self.positions.save(segment.positions)
+        self._save_what_it_carries(segment)
         segment.file.delete()
         with self._wake:
             if self._outstanding.pop(segment.number, None) is None:
                 return
             self._held_bytes -= segment.size
         JOURNAL_SEGMENTS.dec()
+
+    def _save_what_it_carries(self, segment: Segment) -> None:
+        self.positions.save(segment.positions)
+        self.answers.save(segment.answers)
 
     def close(self) -> None:
         """Write what waits, close the active segment, stop. Safe to call twice."""
@@ -224,12 +232,15 @@ class Journal:
         payload = [ticket.payload for ticket in group]
         lines = sum(ticket.lines for ticket in group)
         positions: dict[str, Any] = {}
+        answers: dict[str, Answer] = {}
         for ticket in group:
             positions.update(ticket.positions)
+            answers.update(ticket.answers)
         stamped = self.positions.stamp(positions) if positions else {}
-        error = self._write_frame(payload, lines, stamped)
+        error = self._write_frame(payload, lines, stamped, answers)
         if error is None:
             self.positions.note(stamped)
+            self.answers.note(answers)
             GROUP_REQUESTS.observe(len(group))
         self._on_group(group, error)
         active = self._active
@@ -249,14 +260,20 @@ class Journal:
         return self._active
 
     def _write_frame(
-        self, payload: list[bytes], lines: int, positions: dict[str, Stamped]
+        self,
+        payload: list[bytes],
+        lines: int,
+        positions: dict[str, Stamped],
+        answers: dict[str, Answer],
     ) -> StorageError | None:
         size = sum(map(len, payload))
         before = 0
         try:
             segment = self._segment_for(lines)
             before = segment.size
-            segment.write_frame(payload, lines=lines, positions=positions)
+            segment.write_frame(
+                payload, lines=lines, positions=positions, answers=answers
+            )
             started = time.perf_counter()
             segment.sync()
         except Exception as failure:  # noqa: BLE001 - delivered to those who wait
@@ -297,7 +314,7 @@ class Journal:
             return
         self._hold(-segment.size)
         try:
-            self.positions.save(segment.positions)
+            self._save_what_it_carries(segment)
             segment.file.delete()
         except OSError:
             _log.exception("Positions stay in %s.", segment.file.path)
@@ -308,6 +325,7 @@ class Journal:
                 self._outstanding[segment.number] = segment
         for segment in segments:
             self.positions.note(segment.positions)
+            self.answers.note(segment.answers)
             JOURNAL_SEGMENTS.inc()
             self._on_segment(segment)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from logstream.core.durable import write_durably
+from logstream.journal.answers import Answer
 from logstream.journal.frame import Frame, find_next, scan
 from logstream.journal.positions import Stamped
 
@@ -25,6 +26,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     entries: int
     positions: dict[str, Stamped]
+    answers: dict[str, Answer]
     torn_bytes: int
     """Cut off its end, or taken out of its middle."""
 
@@ -68,13 +70,16 @@ def _recovered(
     number: int, path: Path, frames: list[Frame], size: int, torn: int
 ) -> Recovered:
     positions: dict[str, Stamped] = {}
+    answers: dict[str, Answer] = {}
     for frame in frames:
         positions.update(frame.header.positions)
+        answers.update(frame.header.answers)
     return Recovered(
         number=number,
         path=path,
         size=size,
         entries=sum(frame.header.lines for frame in frames),
         positions=positions,
+        answers=answers,
         torn_bytes=torn,
     )

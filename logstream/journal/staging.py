@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from logstream.core.errors import DiskFull, StorageError
+from logstream.journal.answers import Answer
 from logstream.journal.files import SegmentFiles
 from logstream.journal.positions import Stamped
 from logstream.journal.segment import Segment
@@ -44,7 +45,12 @@ class Staging:
         self._over = False
 
     def write(
-        self, payload: bytes, *, lines: int, positions: dict[str, Any] | None = None
+        self,
+        payload: bytes,
+        *,
+        lines: int,
+        positions: dict[str, Any] | None = None,
+        answers: Mapping[str, Answer] | None = None,
     ) -> None:
         """Append a frame of canonical NDJSON.
 
@@ -57,7 +63,9 @@ class Staging:
                 segment = self._segment_for(lines)
                 before = segment.size
                 stamped = self._stamp(positions) if positions else {}
-                segment.write_frame([payload], lines=lines, positions=stamped)
+                segment.write_frame(
+                    [payload], lines=lines, positions=stamped, answers=answers or {}
+                )
                 segment.sync()
             except OSError as failure:
                 raise _storage_error(failure) from None

@@ -17,6 +17,7 @@ from logstream.core.errors import NotReady, StorageError
 from logstream.core.needs import Need
 from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
+from logstream.journal.answers import Answer
 from logstream.journal.files import DiskFiles, SegmentFile, SegmentFiles
 from logstream.journal.journal import GroupDone, Journal
 from logstream.journal.recovery import recover
@@ -225,6 +226,10 @@ class Engine:
             reason = "disk_full"
         return Readiness(ready=not reason, reason=reason)
 
+    def answered(self, key: str) -> Answer | None:
+        """What a request with this idempotency key was answered, if it still counts."""
+        return self._journal.answers.get(key)
+
     def positions(self, names: Iterable[str]) -> dict[str, Any]:
         return self._journal.positions.get(names)
 
@@ -303,7 +308,7 @@ class Engine:
                     whole.torn_bytes,
                     path,
                 )
-            if not whole.entries and not whole.positions:
+            if not whole.entries and not whole.positions and not whole.answers:
                 path.unlink()
                 continue
             segment = Segment(
@@ -311,7 +316,9 @@ class Engine:
             )
             segment.entries = whole.entries
             segment.positions = dict(whole.positions)
+            segment.answers = dict(whole.answers)
             self._journal.positions.note(segment.positions)
+            self._journal.answers.note(segment.answers)
             self._journal.adopt(segment)
             found.append(segment)
         return found

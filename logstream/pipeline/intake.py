@@ -8,7 +8,7 @@ drop. Lives on the event loop; the journal's thread does the writing.
 import asyncio
 import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -22,6 +22,7 @@ from logstream.core.errors import (
     TooLarge,
 )
 from logstream.core.timestamps import now_ns
+from logstream.journal.answers import Answer
 from logstream.journal.journal import Journal, Ticket
 from logstream.journal.staging import Staging
 from logstream.pipeline.decode import Decoded, Rejection, decode_lines
@@ -47,6 +48,11 @@ class StreamResult(msgspec.Struct, frozen=True, kw_only=True):
     rejected: tuple[Rejection, ...]
     """The first `MAX_REJECTED_LISTED` of them."""
     rejected_count: int
+
+
+Remember = Callable[[StreamResult], Mapping[str, Answer]]
+"""Asked just before the write, when the result is known: the answers to remember, which
+are stored in the same frame."""
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -76,29 +82,48 @@ class Intake:
         self._journal = journal
 
     async def append(
-        self, decoded: Decoded, *, positions: Mapping[str, Any] | None = None
+        self,
+        decoded: Decoded,
+        *,
+        positions: Mapping[str, Any] | None = None,
+        remember: Remember | None = None,
     ) -> None:
-        """Return when the entries, and the positions with them, are on disk.
+        """Return when the entries, and what goes with them, are on disk.
 
         Raises:
             Overloaded, DiskFull, NotReady, StorageError: nothing was taken.
         """
         self._count_rejected(decoded.rejected)
-        if not decoded.entries and not positions:
+        if not decoded.entries and not positions and remember is None:
             return
         if len(decoded.payload) > _LARGE_BYTES:
-            await self._append_staged(decoded, positions or {})
+            await self._append_staged(decoded, positions or {}, remember)
             return
         self.check(len(decoded.payload))
+        result = StreamResult(
+            entries=decoded.entries,
+            rejected=decoded.rejected[:MAX_REJECTED_LISTED],
+            rejected_count=len(decoded.rejected),
+        )
         await self.write(
-            decoded.payload, decoded.entries, decoded.sources, positions or {}
+            decoded.payload,
+            decoded.entries,
+            decoded.sources,
+            positions or {},
+            remember(result) if remember else {},
         )
 
     def stream(
-        self, *, partial: bool = False, positions: Mapping[str, Any] | None = None
+        self,
+        *,
+        partial: bool = False,
+        positions: Mapping[str, Any] | None = None,
+        remember: Remember | None = None,
     ) -> "IntakeStream":
         """NDJSON of any length, in bounded memory. Use as an async context manager."""
-        return IntakeStream(self, partial=partial, positions=positions or {})
+        return IntakeStream(
+            self, partial=partial, positions=positions or {}, remember=remember
+        )
 
     def group_done(self, group: Sequence[Ticket], error: StorageError | None) -> None:
         """From the journal's thread: wake those who wait for these tickets."""
@@ -112,9 +137,12 @@ class Intake:
                 loop.call_soon_threadsafe(_resolve, mine, error)
 
     async def _append_staged(
-        self, decoded: Decoded, positions: Mapping[str, Any]
+        self,
+        decoded: Decoded,
+        positions: Mapping[str, Any],
+        remember: Remember | None,
     ) -> None:
-        async with self.stream(positions=positions) as stream:
+        async with self.stream(positions=positions, remember=remember) as stream:
             await stream.put(decoded)
             await stream.commit()
 
@@ -124,14 +152,32 @@ class Intake:
         lines: int,
         sources: Mapping[str, int],
         positions: Mapping[str, Any],
+        answers: Mapping[str, Answer],
     ) -> None:
-        """Return when it is on disk. Raises StorageError, BadRequest."""
+        """Return when it is on disk. Raises StorageError, BadRequest.
+
+        Once a request with a key is in the journal's hands, cancelling this waits all
+        the same: the key is free again only when it is known what became of it.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done = _Waiting(future, sources, len(payload))
         self.journal.append(
-            Ticket(payload=payload, lines=lines, positions=positions, done=done)
+            Ticket(
+                payload=payload,
+                lines=lines,
+                positions=positions,
+                answers=answers,
+                done=done,
+            )
         )
-        await future
+        if not answers:
+            await future
+            return
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
 
     @property
     def journal(self) -> Journal:
@@ -182,11 +228,17 @@ class IntakeStream:
     """
 
     def __init__(
-        self, intake: Intake, *, partial: bool, positions: Mapping[str, Any]
+        self,
+        intake: Intake,
+        *,
+        partial: bool,
+        positions: Mapping[str, Any],
+        remember: Remember | None,
     ) -> None:
         self._intake = intake
         self._partial = partial
         self._positions = positions
+        self._remember = remember
         self._rest: list[bytes] = []
         self._rest_bytes = 0
         self._fed_bytes = 0
@@ -240,22 +292,24 @@ class IntakeStream:
         """Return when all of it is on disk. Raises as `feed` does."""
         if self._rest_bytes:
             await self._take(b"".join(self._rest), last=True)
-        if self._staging is not None:
-            if self._positions:
-                await self._stage(b"", 0, self._positions)
-            await asyncio.to_thread(self._commit_staged, self._staging)
-            self._staging = None
-        elif self._entries or self._positions:
-            payload = self._first.payload if self._first else b""
-            self._intake.check(len(payload))
-            await self._intake.write(
-                payload, self._entries, self._sources, self._positions
-            )
-        return StreamResult(
+        result = StreamResult(
             entries=self._entries,
             rejected=tuple(self._rejected),
             rejected_count=self._rejected_count,
         )
+        answers = self._remember(result) if self._remember else {}
+        if self._staging is not None:
+            if self._positions or answers:
+                await self._stage(b"", 0, self._positions, answers)
+            await asyncio.to_thread(self._commit_staged, self._staging)
+            self._staging = None
+        elif self._entries or self._positions or answers:
+            payload = self._first.payload if self._first else b""
+            self._intake.check(len(payload))
+            await self._intake.write(
+                payload, self._entries, self._sources, self._positions, answers
+            )
+        return result
 
     def _commit_staged(self, staging: Staging) -> None:
         staging.commit()
@@ -317,14 +371,22 @@ class IntakeStream:
         return await asyncio.to_thread(decode)
 
     async def _stage(
-        self, payload: bytes, lines: int, positions: Mapping[str, Any] | None = None
+        self,
+        payload: bytes,
+        lines: int,
+        positions: Mapping[str, Any] | None = None,
+        answers: Mapping[str, Answer] | None = None,
     ) -> None:
         if self._staging is None:
             self._intake.check(len(payload))
             self._staging = self._intake.journal.stage()
         self._intake.check_room()
         await asyncio.to_thread(
-            self._staging.write, payload, lines=lines, positions=dict(positions or {})
+            self._staging.write,
+            payload,
+            lines=lines,
+            positions=dict(positions or {}),
+            answers=answers,
         )
 
     def _note(self, decoded: Decoded) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from logstream.config.settings import Settings
 from logstream.core.errors import BadRequest, ConfigError
+from logstream.journal.answers import Answers
 from logstream.journal.files import DiskFiles, MemoryFiles, SegmentFiles
 from logstream.journal.journal import GroupDone, Journal
 from logstream.journal.positions import Positions
@@ -157,6 +158,11 @@ def _build(
             on_segment=pool.submit,
             on_group=on_group,
             has_time=pool.has_time,
+            answers=Answers(
+                folder.path / "idempotency.ndjson" if folder else None,
+                window_s=settings.intake.idempotency_window_s,
+                capacity=settings.intake.idempotency_keys,
+            ),
         )
 
     compactor = None

@@ -59,6 +59,10 @@ for _reason in get_args(DeletedReason):
 OVERLOADED = _counter(
     "logstream_overloaded_requests_total", "Requests answered with 429 or 507."
 )
+REPEATED = _counter(
+    "logstream_repeated_requests_total",
+    "Requests answered again by their Idempotency-Key.",
+)
 QUERY_SECONDS = _histogram("logstream_query_duration_seconds", "Time a query took.")
 QUERIES = _counter(
     "logstream_queries_total", "Queries that ended, by how they did.", "outcome"
