@@ -44,6 +44,7 @@ ROUTES = (
     *(dead_letters.list_dead_letters, dead_letters.replay_dead_letters),
     *(storage.show_storage, storage.delete_entries, storage.show_retention),
     *(storage.set_retention, storage.reset_retention),
+    *(storage.make_backup, storage.verify),
     *(docs_page.schema, docs_page.page, docs_page.asset),
 )
 

@@ -1,10 +1,13 @@
-"""The store as an operator sees it: what lies in it, how long it stays, what goes."""
+"""The store as an operator sees it: what lies in it, how long it stays, what goes.
+
+Backups and checks of the whole store are here too.
+"""
 
 from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import Response, delete, get, put
+from litestar import Response, delete, get, post, put
 from msgspec import Meta
 
 from logstream.api.bodies import AnyRequest
@@ -21,6 +24,9 @@ from logstream.core.errors import (
     QueryTimeout,
     StorageError,
 )
+from logstream.core.findings import Report
+from logstream.pipeline.backups import folder_in
+from logstream.storage.backup import BackupDone
 from logstream.storage.listing import StorageState
 from logstream.storage.retention import RetentionState
 
@@ -65,6 +71,13 @@ class RetentionBody(Fields, frozen=True, kw_only=True):
         tuple[RuleBody, ...],
         Meta(description="The first whose query matches an entry decides its age."),
     ] = ()
+
+
+class BackupBody(Fields, frozen=True, kw_only=True):
+    to: Annotated[
+        str | None,
+        Meta(description="A folder in `storage.backup_folder`; it itself if missing."),
+    ] = None
 
 
 _RETENTION_EXAMPLE = {
@@ -213,3 +226,60 @@ async def reset_retention(request: AnyRequest) -> Response[bytes]:
     keeper = context_of(request).engine.keeper
     state = await keeper.run(partial(keeper.set_retention, None))
     return json_answer(msgspec.json.encode(state))
+
+
+@post(
+    "/api/v1/backup",
+    status_code=200,
+    opt=Operation(
+        id="backup",
+        tag="Operate",
+        summary="Make a backup",
+        description="Into a folder that the config allows (`storage.backup_folder`), "
+        "while all goes on. Days that have not changed are not copied again.",
+        query=NoParameters,
+        body=RequestBody(
+            kind=BackupBody,
+            examples={"application/json": {"to": "nightly"}},
+            required=False,
+        ),
+        answer=BackupDone,
+        example={
+            "folder": "/var/backups/logstream/nightly",
+            "files": 34,
+            "bytes": 2500000,
+            "copied": 3,
+            "skipped": [],
+        },
+        problems=(BadRequest, NotReady, DiskFull, StorageError),
+    ).as_opt(),
+)
+async def make_backup(request: AnyRequest) -> Response[bytes]:
+    context = context_of(request)
+    query_of(request, NoParameters)
+    asked = await body_of(request, context.bodies, BackupBody, empty=b"{}")
+    folder = folder_in(context.settings.storage.backup_folder, asked.to)
+    await context.engine.settle()
+    keeper = context.engine.keeper
+    done = await keeper.run(partial(keeper.backup, folder))
+    return json_answer(msgspec.json.encode(done))
+
+
+@post(
+    "/api/v1/verify",
+    status_code=200,
+    opt=Operation(
+        id="verify",
+        tag="Operate",
+        summary="Check all that is stored",
+        description="Reads every partition, index and the journal to the last byte, "
+        "while all goes on. What is wrong is in `problems`.",
+        query=NoParameters,
+        answer=Report,
+    ).as_opt(),
+)
+async def verify(request: AnyRequest) -> Response[bytes]:
+    context = context_of(request)
+    query_of(request, NoParameters)
+    keeper = context.engine.keeper
+    return json_answer(msgspec.json.encode(await keeper.run(keeper.verify)))

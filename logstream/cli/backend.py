@@ -9,6 +9,8 @@ from typing import Protocol
 
 import msgspec
 
+from logstream.core.findings import Report
+
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
@@ -101,6 +103,16 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
     by_source: dict[str, int]
 
 
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup did."""
+
+    folder: str
+    files: int
+    bytes: int
+    copied: int
+    skipped: list[str]
+
+
 class Backend(Protocol):
     """Every method may raise the errors of `core.errors`, whichever side found them."""
 
@@ -137,4 +149,10 @@ class Backend(Protocol):
         self, *, text: str, from_ns: int | None, to_ns: int | None, dry_run: bool
     ) -> Gone:
         """Delete for good, or only count. An empty text means everything."""
+        ...
+
+    def backup(self, folder: str) -> Saved: ...
+
+    def verify(self) -> Report:
+        """Check all that is stored."""
         ...

@@ -6,7 +6,7 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
-from logstream.cli.backend import Failed, Found, Gone, Search, Stored, Totals
+from logstream.cli.backend import Failed, Found, Gone, Saved, Search, Stored, Totals
 from logstream.core.errors import (
     BadRequest,
     ConfigError,
@@ -17,6 +17,7 @@ from logstream.core.errors import (
     ServerUnreachable,
     StorageError,
 )
+from logstream.core.findings import Report
 from logstream.core.timestamps import format_ns
 
 PAGE_ENTRIES = 5_000
@@ -139,6 +140,14 @@ class HttpBackend:
         asked |= {"dry_run": "true"} if dry_run else {}
         answer = self._call("DELETE", "/api/v1/logs", params=asked, timeout=_LONG)
         return _decode(answer, Gone)
+
+    def backup(self, folder: str) -> Saved:
+        body = {"to": folder}
+        answer = self._call("POST", "/api/v1/backup", json=body, timeout=_LONG)
+        return _decode(answer, Saved)
+
+    def verify(self) -> Report:
+        return _decode(self._call("POST", "/api/v1/verify", timeout=_LONG), Report)
 
     def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from logstream.api.selection import Span, select, sort_field
-from logstream.cli.backend import Failed, Found, Gone, Search, Stored, Totals
+from logstream.cli.backend import Failed, Found, Gone, Saved, Search, Stored, Totals
+from logstream.core.findings import Report
 from logstream.core.timestamps import format_ns
 
 if TYPE_CHECKING:
@@ -128,6 +130,14 @@ class LocalBackend:
         return Gone(
             entries=found.entries, days=found.days, by_source=dict(found.by_source)
         )
+
+    def backup(self, folder: str) -> Saved:
+        done = self._engine.keeper.backup(Path(folder))
+        return msgspec.convert(msgspec.to_builtins(done), Saved)
+
+    def verify(self) -> Report:
+        report: Report = self._engine.keeper.verify()
+        return report
 
 
 def _text(ns: int | None) -> str | None:

@@ -8,14 +8,17 @@ import typer
 from logstream import __version__
 from logstream.cli.commands import config, dead_letters, plugins
 from logstream.cli.commands.analyze import analyze
+from logstream.cli.commands.backup import backup
 from logstream.cli.commands.collect import collect
 from logstream.cli.commands.delete import delete
 from logstream.cli.commands.generate import generate
 from logstream.cli.commands.query import query
+from logstream.cli.commands.restore import restore
 from logstream.cli.commands.serve import serve
 from logstream.cli.commands.sources import sources
 from logstream.cli.commands.stats import stats
 from logstream.cli.commands.storage import storage
+from logstream.cli.commands.verify import verify
 from logstream.cli.commands.version import version
 from logstream.cli.groups import LogStreamGroup
 
@@ -62,6 +65,9 @@ app.command(rich_help_panel=_ASK)(stats)
 app.command(rich_help_panel=_ASK)(sources)
 app.command(rich_help_panel=_MORE)(storage)
 app.command(rich_help_panel=_MORE)(delete)
+app.command(rich_help_panel=_MORE)(backup)
+app.command(rich_help_panel=_MORE)(restore)
+app.command(rich_help_panel=_MORE)(verify)
 app.add_typer(config.app, rich_help_panel=_MORE)
 app.add_typer(plugins.app, rich_help_panel=_MORE)
 app.add_typer(dead_letters.app, rich_help_panel=_MORE)

@@ -37,6 +37,7 @@ from logstream.storage.dead_letters import DeadLetter, DeadLetterStore
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
+from logstream.storage.turns import Turns
 from logstream.telemetry import metrics
 
 _log = logging.getLogger(__name__)
@@ -88,7 +89,8 @@ class Engine:
     Args:
         make_pool: Given the function to call for each stored segment.
         make_journal: Given the pool and the intake's `group_done`.
-        make_keeper: Given what tells the segments that are not retired.
+        make_keeper: Given what tells the segments that are not retired, and the turns
+            that what loads them takes.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class Engine:
         dead_letters: DeadLetterStore,
         make_pool: Callable[[Callable[[Segment, Outcome], None]], WorkerPool],
         make_journal: Callable[[WorkerPool, GroupDone], Journal],
-        make_keeper: Callable[[Callable[[], set[int]]], Keeper],
+        make_keeper: Callable[[Callable[[], set[int]], Turns], Keeper],
         compactor: Compactor | None = None,
         compile_filter: Callable[[str], StoredQuery],
         data_path: Path | None,
@@ -124,7 +126,7 @@ class Engine:
         self.intake = Intake(settings.intake, self._make_gate())
         self._pool = make_pool(self._segment_stored)
         self._journal = make_journal(self._pool, self.intake.group_done)
-        self.keeper = make_keeper(self._unsettled)
+        self.keeper = make_keeper(self._unsettled, self._pool.turns)
         self.compactor = compactor
         self._upkeep = Upkeep(self._keep_up)
         self._compaction = Upkeep(self._compact, name=COMPACTION_THREAD)

@@ -9,11 +9,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from logstream.config.settings import RetentionConfig
 from logstream.core.errors import NotReady, StorageError
+from logstream.core.findings import Report
+from logstream.storage.backup import BackupDone
 from logstream.storage.deletion import Deleted, Deletion
 from logstream.storage.listing import StorageState
 from logstream.storage.retention import Retention, RetentionState
@@ -29,6 +32,8 @@ _CLOSE_TIMEOUT_S = 30.0
 _THREADS = 2
 
 T = TypeVar("T")
+Pause = Callable[[], AbstractContextManager[None]]
+"""While it lasts nothing is deleted. Raises NotReady."""
 
 
 class Keeper:
@@ -36,6 +41,8 @@ class Keeper:
 
     Args:
         describe: Lists the store.
+        verify: Checks it.
+        backup: Makes one in a folder; given what has the store stand still.
     """
 
     def __init__(
@@ -44,10 +51,15 @@ class Keeper:
         deletion: Deletion,
         retention: Retention,
         describe: Callable[[], StorageState],
+        verify: Callable[[], Report],
+        backup: Callable[[Path, Pause], BackupDone],
     ) -> None:
         self._deletion = deletion
         self._retention = retention
         self.describe = describe
+        self.verify = verify
+        self._make_backup = backup
+        self._backing_up = threading.Lock()
         self._turn = threading.Lock()
         self._threads = ThreadPoolExecutor(_THREADS, "keeper")
         self._wake = threading.Event()
@@ -86,6 +98,21 @@ class Keeper:
         """
         with self._taking_turn():
             return self._deletion.delete(selection, reason="request")
+
+    def backup(self, folder: Path) -> BackupDone:
+        """Copy all that is acked into a folder; only what changed since the last time.
+
+        Raises:
+            BadRequest: the folder holds something else.
+            NotReady: another backup is being made, or the store does not stand still.
+            StorageError, DiskFull: it cannot be written.
+        """
+        if not self._backing_up.acquire(blocking=False):
+            raise NotReady("Another backup is being made: try again.")
+        try:
+            return self._make_backup(folder, self._taking_turn)
+        finally:
+            self._backing_up.release()
 
     def retention(self) -> RetentionState:
         return self._retention.state()

@@ -17,6 +17,7 @@ import msgspec
 from logstream.core.errors import StorageError
 from logstream.journal.segment import Segment
 from logstream.pipeline.worker import Outcome, Worker
+from logstream.storage.turns import Turns
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class WorkerPool:
         make_worker: Callable[[], Worker],
         on_stored: Callable[[Segment, Outcome], None],
     ) -> None:
+        self.turns = Turns()
+        """Shared by what loads and retires a segment; a backup has it alone."""
         self._make_worker = make_worker
         self._on_stored = on_stored
         self._wake = threading.Condition()
@@ -127,6 +130,7 @@ class WorkerPool:
             return None
 
     def _try(self, worker: Worker, task: _Task) -> Exception | None:
+        self.turns.enter()
         try:
             if task.outcome is None:
                 task.outcome = worker.work(task.segment)
@@ -139,6 +143,8 @@ class WorkerPool:
             if task.tries == 0:
                 _log.exception("A batch was not stored; it is tried again.")
             return error
+        finally:
+            self.turns.leave()
         return None
 
     def _settle(self, task: _Task, failure: Exception | None) -> None:

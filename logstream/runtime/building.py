@@ -12,16 +12,19 @@ from logstream.journal.files import DiskFiles, MemoryFiles, SegmentFiles
 from logstream.journal.journal import GroupDone, Journal
 from logstream.journal.positions import Positions
 from logstream.journal.segment import Segment
+from logstream.pipeline.backups import make_backup
 from logstream.pipeline.chain import Chain
 from logstream.pipeline.engine import Engine
-from logstream.pipeline.keeper import Keeper
+from logstream.pipeline.keeper import Keeper, Pause
 from logstream.pipeline.pool import WorkerPool
 from logstream.pipeline.runner import ChainRunner, ProcessRunner, ThreadRunner
+from logstream.pipeline.verification import verify_running
 from logstream.pipeline.worker import Outcome, Worker
 from logstream.plugins.manager import Plugins, load_plugins
 from logstream.query import compile_filter
 from logstream.runtime.builtins import BUILTINS
 from logstream.runtime.contexts import CollectorContext, Context
+from logstream.storage.backup import BackupDone
 from logstream.storage.compaction import Compactor
 from logstream.storage.dead_letters import DeadLetterStore
 from logstream.storage.deletion import Deletion
@@ -32,6 +35,7 @@ from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.retention import Retention
+from logstream.storage.turns import Turns
 
 IN_MEMORY = ":memory:"
 
@@ -168,7 +172,14 @@ def _build(
     compactor = None
     if folder is not None:
         compactor = Compactor(hub, partitions, settings.storage, tmp=folder.tmp)
-    make_keeper = partial(_build_keeper, settings, hub, partitions, folder)
+    make_keeper = partial(
+        _build_keeper,
+        settings=settings,
+        hub=hub,
+        partitions=partitions,
+        dead_letters=dead_letters,
+        folder=folder,
+    )
     return Engine(
         settings=settings,
         files=files,
@@ -185,11 +196,14 @@ def _build(
 
 
 def _build_keeper(
+    unsettled: Callable[[], set[int]],
+    loading: Turns,
+    *,
     settings: Settings,
     hub: Hub,
     partitions: Partitions,
+    dead_letters: DeadLetterStore,
     folder: DataFolder | None,
-    unsettled: Callable[[], set[int]],
 ) -> Keeper:
     timeout_s = settings.query.timeout_s
     deletion = Deletion(hub, partitions, timeout_s=timeout_s)
@@ -201,10 +215,26 @@ def _build_keeper(
         compile_query=compile_filter,
         unsettled=unsettled,
     )
+    data = folder.path if folder else None
+
+    def backup(to: Path, pause: Pause) -> BackupDone:
+        if data is None:
+            raise BadRequest("A store in memory has no files to back up.")
+        return make_backup(
+            to,
+            pause,
+            data=data,
+            partitions=partitions,
+            dead_letters=dead_letters,
+            loading=loading,
+        )
+
     return Keeper(
         deletion=deletion,
         retention=retention,
         describe=partial(describe, hub, partitions, timeout_s=timeout_s),
+        verify=partial(verify_running, hub, partitions, dead_letters, data),
+        backup=backup,
     )
 
 

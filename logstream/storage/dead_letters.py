@@ -5,7 +5,8 @@ again after a crash replaces what it wrote the first time.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -109,6 +110,19 @@ class DeadLetterStore:
             raise StorageError(
                 f"Dead letters not removed: {first_line(error)}"
             ) from None
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """While it lasts its file is not written to, and can be copied."""
+        with self._lock:
+            cursor = self._hub.cursor()
+            try:
+                # What does not fit into the file stays in its log, and is copied too.
+                with suppress(duckdb.Error):
+                    cursor.execute("CHECKPOINT dead")
+            finally:
+                cursor.close()
+            yield
 
     def highest_segment(self) -> int:
         """The highest journal segment that has letters; 0 when none has."""

@@ -53,17 +53,20 @@ class Deletion:
             DiskFull: there is no room to say what is gone.
         """
 
-        def remove(partition: Partition, selection: Selection) -> dict[str, int]:
+        def remove(partition: Partition, selection: Selection) -> dict[str, int] | None:
             return self.delete_in(partition, selection, reason=reason)
 
         return self._over_days(selection, remove)
 
     def delete_in(
         self, partition: Partition, selection: Selection, *, reason: DeletedReason
-    ) -> dict[str, int]:
-        """Those of one day; how many of which source. Raises as `delete`."""
+    ) -> dict[str, int] | None:
+        """Those of one day; how many of which source. Raises as `delete`.
+
+        None: the partition was removed or replaced meanwhile, and nothing was done.
+        """
         if not partition.writers.enter():
-            return {}  # the whole day went meanwhile
+            return None
         try:
             found = self._delete(partition, selection)
             if gone := sum(found.values()):
@@ -76,25 +79,32 @@ class Deletion:
     def _over_days(
         self,
         selection: Selection,
-        work: Callable[[Partition, Selection], dict[str, int]],
+        work: Callable[[Partition, Selection], dict[str, int] | None],
     ) -> Deleted:
         sources: dict[str, int] = {}
         days = 0
         for day in self._partitions.days(selection.from_ns, selection.to_ns):
-            for partition in self._partitions.readable([day]):
-                found = work(partition, selection)
-                days += bool(found)
-                for source, count in found.items():
-                    sources[source] = sources.get(source, 0) + count
+            found: dict[str, int] | None = None
+            while found is None:
+                found = {}
+                for partition in self._partitions.readable([day]):
+                    found = work(partition, selection)
+            days += bool(found)
+            for source, count in found.items():
+                sources[source] = sources.get(source, 0) + count
         ranked = sorted(sources.items(), key=lambda item: (-item[1], item[0]))
         return Deleted(entries=sum(sources.values()), by_source=dict(ranked), days=days)
 
-    def _count(self, partition: Partition, selection: Selection) -> dict[str, int]:
+    def _count(
+        self, partition: Partition, selection: Selection
+    ) -> dict[str, int] | None:
         with self._hub.reading(self._timeout_s) as cursor:
             try:
                 return _by_source(cursor, partition, condition(selection, fast=True))
-            except duckdb.InterruptException:
+            except (duckdb.InterruptException, duckdb.OutOfMemoryException):
                 raise
+            except duckdb.CatalogException:
+                return None  # removed or replaced meanwhile
             except duckdb.Error:
                 return _by_source(cursor, partition, condition(selection))
 

@@ -7,6 +7,7 @@ from logstream.core.timestamps import format_ns
 from logstream.storage.hub import Hub
 from logstream.storage.partition import Partition, PartitionState
 from logstream.storage.partitions import Partitions
+from logstream.storage.planning import is_indexed
 
 
 class StorageTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +65,7 @@ def _filled(
             ).fetchall()[0]
             text = f"SELECT coalesce(sum(raw_bytes), 0) FROM {partition.name}.applied"
             raw_bytes = int(cursor.execute(text).fetchall()[0][0])
+            indexed = is_indexed(cursor, partition)
     except StorageError as error:
         return msgspec.structs.replace(state, broken=str(error))
     return msgspec.structs.replace(
@@ -72,6 +74,8 @@ def _filled(
         raw_bytes=raw_bytes,
         oldest=None if oldest is None else format_ns(oldest),
         newest=None if newest is None else format_ns(newest),
+        sealed=partition.generation > 0,
+        indexed=indexed,
         last_checkpoint=_written_at(partition),
     )
 

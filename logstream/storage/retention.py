@@ -188,7 +188,7 @@ class Retention:
             return removed
         # The journal still holds entries of it: its memory of them stays till later.
         found = self._deletion.delete_in(partition, Selection(), reason=reason)
-        return sum(found.values())
+        return sum((found or {}).values())
 
     def _sweep(self, partition: Partition, over: tuple[bool, ...]) -> int:
         """The entries of a day whose rule says so; nothing when nothing changed."""
@@ -200,7 +200,9 @@ class Retention:
             fast=_first_match([query.fast_sql for query in self._queries], over),
         )
         found = self._deletion.delete_in(partition, selection, reason="rule")
-        gone = sum(found.values())
+        gone = sum((found or {}).values())
+        if found is None:
+            return 0  # compacted meanwhile: the next pass finds it
         partition.swept = (self._queries, over, before + bool(gone))
         if gone:
             _log.info("Retention deleted %d entries of %s.", gone, partition.day)

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, Self, cast
 
 import msgspec
@@ -12,19 +13,20 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from logstream.api.app import build_app
-from logstream.config.settings import RetentionConfig, Settings
+from logstream.config.settings import RetentionConfig, Settings, StorageConfig
 from logstream.core.errors import (
     BadRequest,
     EntryRejected,
     LogStreamError,
     QuerySyntaxError,
 )
+from logstream.core.findings import Report
 from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
-from logstream.journal.answers import Answer
 from logstream.pipeline.decode import Decoded, decode_lines
 from logstream.pipeline.engine import Engine, QueueState, Readiness
-from logstream.pipeline.intake import Remember, StreamResult
+from logstream.pipeline.intake import StreamResult
+from logstream.storage.backup import BackupDone
 from logstream.storage.dead_letters import DeadLetter
 from logstream.storage.deletion import Deleted
 from logstream.storage.listing import StorageState, StorageTotals
@@ -45,36 +47,16 @@ class ShelfIntake:
         self.fed_bytes: list[int] = []
         self.discarded = 0
         self.fails: Exception | None = None
-        self.answers: dict[str, Answer] = {}
-        self.holds: asyncio.Event | None = None
-        """Each `append` waits for it."""
 
     def may_fail(self) -> None:
         if self.fails is not None:
             raise self.fails
 
     async def append(
-        self,
-        decoded: Decoded,
-        *,
-        positions: Mapping[str, Any] | None = None,
-        remember: Remember | None = None,
+        self, decoded: Decoded, *, positions: Mapping[str, Any] | None = None
     ) -> None:
-        if self.holds is not None:
-            await self.holds.wait()
         self.may_fail()
         self.store(decoded, positions)
-        if remember is not None:
-            count = len(decoded.rejected)
-            self.answers.update(
-                remember(
-                    StreamResult(
-                        entries=decoded.entries,
-                        rejected=decoded.rejected,
-                        rejected_count=count,
-                    )
-                )
-            )
 
     def store(self, decoded: Decoded, positions: Mapping[str, Any] | None) -> None:
         self.entries += [
@@ -83,13 +65,9 @@ class ShelfIntake:
         self.positions.update(positions or {})
 
     def stream(
-        self,
-        *,
-        partial: bool = False,
-        positions: Mapping[str, Any] | None = None,
-        remember: Remember | None = None,
+        self, *, partial: bool = False, positions: Mapping[str, Any] | None = None
     ) -> "ShelfStream":
-        return ShelfStream(self, partial, positions, remember)
+        return ShelfStream(self, partial, positions)
 
     def count_refused(self, error: LogStreamError) -> None:
         if isinstance(error, EntryRejected):
@@ -98,13 +76,8 @@ class ShelfIntake:
 
 class ShelfStream:
     def __init__(
-        self,
-        intake: ShelfIntake,
-        partial: bool,
-        positions: Mapping[str, Any] | None,
-        remember: Remember | None,
+        self, intake: ShelfIntake, partial: bool, positions: Mapping[str, Any] | None
     ) -> None:
-        self.remember = remember
         self.intake = intake
         self.partial = partial
         self.positions = positions
@@ -131,14 +104,11 @@ class ShelfStream:
         )
         self.intake.store(decoded, self.positions)
         self.committed = True
-        result = StreamResult(
+        return StreamResult(
             entries=decoded.entries,
             rejected=decoded.rejected[:100],
             rejected_count=len(decoded.rejected),
         )
-        if self.remember is not None:
-            self.intake.answers.update(self.remember(result))
-        return result
 
 
 class ShelfReader:
@@ -233,6 +203,15 @@ class ShelfKeeper:
     def retention(self) -> RetentionState:
         return self.state
 
+    def backup(self, folder: Path) -> BackupDone:
+        self.asked.append(("backup", folder))
+        return BackupDone(folder=str(folder), files=2, bytes=10, copied=1)
+
+    def verify(self) -> Report:
+        report = Report(partitions=1)
+        report.problem("partitions/2026-01-02.duckdb", "damaged")
+        return report
+
     def set_retention(self, policy: RetentionConfig | None) -> RetentionState:
         self.asked.append(("retention", policy))
         return self.state
@@ -276,9 +255,6 @@ class ShelfEngine:
 
     def readiness(self) -> Readiness:
         return self.state
-
-    def answered(self, key: str) -> Answer | None:
-        return self.intake.answers.get(key)
 
     def positions(self, names: Sequence[str]) -> dict[str, Any]:
         stored = self.intake.positions
@@ -334,8 +310,8 @@ def make_letter() -> Callable[..., DeadLetter]:
 
 
 @pytest.fixture
-def settings() -> Settings:
-    return Settings()
+def settings(tmp_path: Path) -> Settings:
+    return Settings(storage=StorageConfig(backup_folder=str(tmp_path)))
 
 
 @pytest.fixture

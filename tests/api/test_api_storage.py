@@ -1,9 +1,13 @@
 """What an operator asks of the store: a listing, deletion, retention."""
 
+from pathlib import Path
 from typing import Any
 
 from litestar import Litestar
 from litestar.testing import TestClient
+
+from logstream.api.app import build_app
+from logstream.config.settings import Settings
 
 Client = TestClient[Litestar]
 
@@ -79,3 +83,43 @@ def test_a_policy_that_makes_no_sense_is_refused(client: Client, engine: Any) ->
     ):
         assert client.put("/api/v1/retention", json=body).status_code == 400, body
     assert engine.keeper.asked == []
+
+
+# ---- backups and checks ----
+
+
+def test_a_backup_goes_where_the_config_allows(
+    client: Client, engine: Any, tmp_path: Path
+) -> None:
+    for asked, folder in (
+        ({}, tmp_path),
+        ({"to": "nightly"}, tmp_path / "nightly"),
+        ({"to": str(tmp_path / "a" / "b")}, tmp_path / "a" / "b"),
+    ):
+        assert client.post("/api/v1/backup", json=asked).status_code == 200
+        assert engine.keeper.asked.pop() == ("backup", folder)
+    assert engine.settled == 3  # what is acked is in it
+
+
+def test_a_backup_goes_nowhere_else(
+    client: Client, engine: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "out").symlink_to("/")
+    for to in ("..", "/etc", "out/etc", "a/../../b", f"{tmp_path}x", "a\0b"):
+        answer = client.post("/api/v1/backup", json={"to": to})
+        assert answer.status_code == 400, to
+    assert engine.keeper.asked == []
+
+
+def test_without_a_folder_in_the_config_there_are_no_backups(engine: Any) -> None:
+    app = build_app(engine.as_engine(), settings=Settings(), version="1")
+    with TestClient(app) as client:
+        answer = client.post("/api/v1/backup")
+    assert answer.status_code == 400
+    assert "storage.backup_folder" in answer.json()["detail"]
+
+
+def test_a_check_says_what_it_found(client: Client) -> None:
+    found = client.post("/api/v1/verify").json()
+    assert found["partitions"] == 1
+    assert found["problems"][0]["where"] == "partitions/2026-01-02.duckdb"

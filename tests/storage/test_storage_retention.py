@@ -164,7 +164,7 @@ def test_a_day_is_swept_again_only_when_something_came(
     swept: list[object] = []
     real = Deletion.delete_in
 
-    def count(self: Deletion, *args: Any, **more: Any) -> dict[str, int]:
+    def count(self: Deletion, *args: Any, **more: Any) -> dict[str, int] | None:
         swept.append(args)
         return real(self, *args, **more)
 

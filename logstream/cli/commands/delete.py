@@ -65,7 +65,9 @@ def delete(
         )
         if asks and found.entries:
             _show(found, OutputFormat.table, "would go")
-            typer.confirm("Delete them for good?", abort=True, err=True)
+            if not typer.confirm("Delete them for good?", err=True):
+                typer.echo("Nothing was deleted.", err=True)
+                return
             found = backend.delete(
                 text=text, from_ns=begin_ns, to_ns=end_ns, dry_run=False
             )

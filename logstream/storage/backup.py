@@ -1,0 +1,310 @@
+"""Backups: a folder of copies and a manifest that says which file is which.
+
+A copy's name has its checksum in it, and a copy is never written over: the manifest is
+replaced in one step at the end, so a backup that is cut short leaves the one before it
+whole. A day whose file has not changed is not copied again.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from logstream.core.durable import sync_folder, write_durably
+from logstream.core.errors import BadRequest, DiskFull, NotReady, StorageError
+from logstream.core.findings import Report
+from logstream.core.timestamps import format_ns, now_ns
+from logstream.storage.partition import WAL, Partition, index_of, wal_of
+from logstream.storage.partitions import Partitions
+
+MANIFEST = "manifest.json"
+_FILES = "files"
+_PARTIAL = ".partial"
+_FORMAT = 1
+_CHUNK_BYTES = 4 * 1_048_576
+_HEADER_BYTES = 12_288
+"""DuckDB counts checkpoints in its headers, so a file that was written differs here."""
+_ALONE_S = 60.0
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Copied(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the data folder."""
+
+    path: str
+    """In the data folder."""
+    stored: str
+    """In the backup."""
+    bytes: int
+    sha256: str
+    version: str = ""
+    """Of a partition when it was copied; equal means unchanged."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    format: int = _FORMAT
+    made_at: str
+    files: list[Copied]
+
+
+class BackupDone(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup did."""
+
+    folder: str
+    files: int
+    bytes: int
+    copied: int
+    """Files that had changed since the backup before."""
+    skipped: list[str] = []
+    """Days that do not open; what the backup before had of them is kept."""
+
+
+class Backup:
+    """One backup being made. For one thread.
+
+    Raises:
+        BadRequest: the folder holds something else.
+        StorageError, DiskFull: it cannot be written. So do its methods.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            (folder / _FILES).mkdir(parents=True, exist_ok=True)
+            strangers = {path.name for path in folder.iterdir()} - {_FILES, MANIFEST}
+            strangers -= {f"{MANIFEST}.tmp"}
+        except OSError as failure:
+            raise _error(folder, failure) from None
+        if strangers:
+            raise BadRequest(
+                f"{folder} holds other things, such as {min(strangers)!r}: name an "
+                "empty folder, or the one of an earlier backup."
+            )
+        self._before = {one.path: one for one in read_manifest(folder).files}
+        self._files: dict[str, Copied] = {}
+        self._skipped: dict[date, None] = {}
+
+    def add_partitions(self, partitions: Partitions) -> None:
+        """Copy those that changed since the last call, or the last backup."""
+        days = partitions.days()
+        for day in days:
+            found = partitions.readable([day])
+            if found and found[0].path is not None:
+                self._add_partition(partitions, found[0], found[0].path)
+            else:
+                self._skipped[day] = None
+        there = {f"partitions/{day}" for day in days}
+        for path in list(self._files):
+            if path.startswith("partitions/") and _stem_of(path) not in there:
+                del self._files[path]
+
+    def add_files(self, data: Path, paths: Iterable[Path]) -> None:
+        """Copy these; one that is gone meanwhile is left out."""
+        for path in paths:
+            try:
+                self._copy(path, str(path.relative_to(data)))
+            except FileNotFoundError:
+                continue
+            except OSError as failure:
+                raise _error(self.folder, failure) from None
+
+    def finish(self) -> BackupDone:
+        """From now on it counts, and the one before does not."""
+        for day in self._skipped:
+            for path, earlier in self._before.items():
+                if _stem_of(path) == f"partitions/{day}":
+                    self._files[path] = earlier
+        files = sorted(self._files.values(), key=lambda one: one.path)
+        manifest = Manifest(made_at=format_ns(now_ns()), files=files)
+        try:
+            sync_folder(self.folder / _FILES)
+            content = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+            write_durably(self.folder / MANIFEST, content + b"\n")
+            kept = {one.stored for one in files}
+            for copy in (self.folder / _FILES).iterdir():
+                if f"{_FILES}/{copy.name}" not in kept:
+                    copy.unlink()
+        except OSError as failure:
+            raise _error(self.folder, failure) from None
+        known = {one.stored for one in self._before.values()}
+        return BackupDone(
+            folder=str(self.folder),
+            files=len(files),
+            bytes=sum(one.bytes for one in files),
+            copied=sum(one.stored not in known for one in files),
+            skipped=[day.isoformat() for day in self._skipped],
+        )
+
+    def _add_partition(
+        self, partitions: Partitions, partition: Partition, path: Path
+    ) -> None:
+        with partition.writers.alone(_ALONE_S) as alone:
+            if not alone:
+                raise NotReady(f"The partition of {partition.day} is busy: try again.")
+            rows = partition.dirty_rows
+            if (rows or wal_of(path).exists()) and partitions.checkpoint_now(partition):
+                partition.mark_clean(rows)
+            try:
+                self._drop_others(partition.day, path)
+                self._copy_partition(path)
+                if partition.generation:
+                    self._add_index(path)
+            except OSError as failure:
+                raise _error(self.folder, failure) from None
+
+    def _drop_others(self, day: date, path: Path) -> None:
+        """Of a day that was compacted since the last call: the file it had then."""
+        for known in list(self._files):
+            if _stem_of(known) == f"partitions/{day}" and not known.startswith(
+                f"partitions/{path.name}"
+            ):
+                del self._files[known]
+
+    def _add_index(self, path: Path) -> None:
+        """Beside its partition. It never changes; without one, queries read all."""
+        index = index_of(path)
+        name = f"partitions/{index.name}"
+        known = self._before.get(name)
+        with suppress(FileNotFoundError):
+            version = _version_of(index)
+            if known is not None and self._is_there(known, version):
+                self._files[name] = known
+            else:
+                self._copy(index, name, version=version)
+
+    def _copy_partition(self, path: Path) -> None:
+        name = f"partitions/{path.name}"
+        version = _version_of(path)
+        wal = wal_of(path)
+        has_wal = wal.exists() and wal.stat().st_size > 0
+        known = self._files.get(name) or self._before.get(name)
+        self._files.pop(name + WAL, None)
+        if known is not None and not has_wal and self._is_there(known, version):
+            self._files[name] = known
+            return
+        self._copy(path, name, version="" if has_wal else version)
+        if has_wal:  # no room for a checkpoint, say: both together are the day
+            self._copy(wal, name + WAL)
+
+    def _is_there(self, known: Copied, version: str) -> bool:
+        return known.version == version and (self.folder / known.stored).exists()
+
+    def _copy(self, source: Path, path: str, *, version: str = "") -> None:
+        """Raises OSError."""
+        partial = self.folder / _FILES / _PARTIAL
+        digest = hashlib.sha256()
+        size = 0
+        with source.open("rb") as read, partial.open("wb") as write:
+            while chunk := read.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                write.write(chunk)
+                size += len(chunk)
+            write.flush()
+            os.fsync(write.fileno())
+        sha256 = digest.hexdigest()
+        stored = f"{_FILES}/{sha256[:16]}-{source.name}"
+        partial.rename(self.folder / stored)
+        self._files[path] = Copied(
+            path=path, stored=stored, bytes=size, sha256=sha256, version=version
+        )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """An empty one where there is no backup. Raises StorageError: it is damaged."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return Manifest(made_at="", files=[])
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StorageError(f"{path} is damaged: {error}") from None
+    if manifest.format != _FORMAT:
+        raise StorageError(f"{path} is of another version of LogStream.")
+    for one in manifest.files:
+        for part in (one.path, one.stored):
+            if Path(part).is_absolute() or ".." in Path(part).parts:
+                raise StorageError(f"{path} names a file outside: {part!r}")
+    return manifest
+
+
+def verify_backup(folder: Path, report: Report) -> None:
+    """Compare every file with its checksum."""
+    for one in read_manifest(folder).files:
+        report.files += 1
+        try:
+            found = _sha256_of(folder / one.stored)
+        except OSError as failure:
+            report.problem(one.stored, failure.strerror or str(failure))
+            continue
+        if found != one.sha256:
+            report.problem(one.stored, f"it is not what was copied of {one.path}")
+
+
+def restore(folder: Path, data: Path) -> Manifest:
+    """Make a data folder of a backup. It appears as a whole, or not at all.
+
+    Raises:
+        BadRequest: there is no backup, or the data folder holds something.
+        StorageError, DiskFull: a file is damaged, or cannot be written.
+    """
+    if not (folder / MANIFEST).exists():
+        raise BadRequest(f"{folder} holds no backup: it has no {MANIFEST}.")
+    manifest = read_manifest(folder)
+    if data.exists() and (not data.is_dir() or any(data.iterdir())):
+        raise BadRequest(f"{data} is not empty: name a folder that is, or a new one.")
+    making = data.with_name(f".{data.name}.restoring")
+    try:
+        if making.exists():
+            shutil.rmtree(making)
+        for one in manifest.files:
+            target = making / one.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / one.stored, target)
+            if _sha256_of(target) != one.sha256:
+                raise StorageError(f"{folder / one.stored} is damaged.")
+            _sync_file(target)
+        making.mkdir(parents=True, exist_ok=True)
+        for path in (making, *making.rglob("*")):
+            if path.is_dir():
+                sync_folder(path)
+        making.rename(data)
+        sync_folder(data.parent)
+    except OSError as failure:
+        raise _error(data, failure) from None
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return manifest
+
+
+def _stem_of(path: str) -> str:
+    """`partitions/2026-11-20` of all files of that day."""
+    return path.partition(".")[0]
+
+
+def _version_of(path: Path) -> str:
+    """Changes with every checkpoint, and with every other file."""
+    stat = path.stat()
+    with path.open("rb") as file:
+        header = hashlib.sha256(file.read(_HEADER_BYTES)).hexdigest()
+    return f"{stat.st_size}-{stat.st_mtime_ns}-{header[:32]}"
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _error(path: Path, failure: OSError) -> StorageError:
+    kind = DiskFull if failure.errno in _NO_SPACE else StorageError
+    return kind(f"{failure.filename or path}: {failure.strerror or failure}.")

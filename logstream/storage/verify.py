@@ -1,0 +1,134 @@
+"""Checks of the store: every partition and the dead letters, read to the last block.
+
+DuckDB keeps a checksum with each block and compares it when the block is read, so
+reading all columns of all rows finds what is damaged.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from logstream.core.errors import LogStreamError
+from logstream.core.findings import Report
+from logstream.storage.hub import Hub, first_line
+from logstream.storage.partition import (
+    SUFFIX,
+    WAL,
+    day_of,
+    day_of_name,
+    generation_of,
+    index_of,
+)
+from logstream.storage.partitions import Partitions
+from logstream.storage.skip_index import open_index
+
+_DAY_TIMEOUT_S = 3600.0
+Ask = Callable[[str], list[tuple[Any, ...]]]
+"""Runs a statement and gives its rows. Raises duckdb.Error, LogStreamError."""
+
+
+def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
+    """Those of a running store. Queries and loads go on."""
+    for state in partitions.states():
+        where = f"partitions/{state.day}{SUFFIX}"
+        if "kept as" in state.broken:
+            report.note(where, state.broken)
+            continue
+        try:
+            partition = partitions.attach(state.day)
+            with hub.reading(_DAY_TIMEOUT_S) as cursor:
+                ask = _asking(cursor)
+                _check_day(ask, partition.name, state.day, where, report)
+                if partition.generation and partition.path is not None:
+                    _check_index(ask, partition.name, partition.path, report)
+        except (duckdb.Error, LogStreamError) as error:
+            report.problem(where, first_line(error))
+
+
+def verify_partition_files(folder: Path, report: Report) -> None:
+    """Those of a folder that no process uses. Nothing in it is changed."""
+    for path in sorted(folder.glob(f"*{SUFFIX}*")):
+        where = f"{folder.name}/{path.name}"
+        day = day_of_name(path)
+        if path.name.endswith(WAL):
+            if not path.with_name(path.name.removesuffix(WAL)).exists():
+                report.note(where, "a write-ahead log without its file")
+        elif path.suffix != SUFFIX or day is None:
+            report.note(where, "no partition: it is left alone")
+        else:
+            try:
+                with _attached(path) as ask:
+                    _check_day(ask, "checked", day, where, report)
+                    if generation_of(path):
+                        _check_index(ask, "checked", path, report)
+            except duckdb.Error as error:
+                report.problem(where, first_line(error))
+
+
+def verify_dead_letters(path: Path, report: Report) -> None:
+    """Of a folder that no process uses."""
+    if not path.exists():
+        return
+    try:
+        with _attached(path) as ask:
+            text = "SELECT count(*), max(length(entry)) FROM checked.letters"
+            report.dead_letters = int(ask(text)[0][0])
+    except duckdb.Error as error:
+        report.problem(path.name, first_line(error))
+
+
+def _check_day(ask: Ask, name: str, day: date, where: str, report: Report) -> None:
+    report.partitions += 1
+    rows, ids, oldest, newest, *_ = ask(
+        "SELECT count(*), count(DISTINCT id), epoch_ns(min(timestamp)), "
+        "epoch_ns(max(timestamp)), max(source), max(level), max(length(message)), "
+        f"max(length(CAST(fields AS VARCHAR))) FROM {name}.entries"
+    )[0]
+    report.entries += rows
+    if rows != ids:
+        report.problem(where, f"{rows - ids} entries have the id of another one")
+    if rows and not day_of(oldest) == day_of(newest) == day:
+        report.problem(where, "some entries are of another day")
+    segments, different, loaded = ask(
+        "SELECT count(*), count(DISTINCT segment), coalesce(sum(entries), 0) "
+        f"FROM {name}.applied"
+    )[0]
+    if segments != different:
+        report.problem(where, "a journal segment was applied more than once")
+    if rows > loaded:
+        report.problem(where, f"{rows} entries, and only {loaded} were ever loaded")
+
+
+def _check_index(ask: Ask, name: str, path: Path, report: Report) -> None:
+    """Its checksum, and that it is the one of this file."""
+    index = index_of(path)
+    where = f"partitions/{index.name}"
+    if not index.exists():
+        report.note(where, "missing: queries of that day read all of it")
+        return
+    report.indexes += 1
+    key = ask(f"SELECT key FROM {name}.compacted")[0][0]
+    if open_index(index, key=key) is None:
+        report.problem(
+            where, "damaged, or of another file: queries read all of the day"
+        )
+
+
+@contextmanager
+def _attached(path: Path) -> Iterator[Ask]:
+    """The file as `checked`, read only. Raises duckdb.Error."""
+    connection = duckdb.connect(":memory:")
+    try:
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"ATTACH '{quoted}' AS checked (READ_ONLY)")
+        yield _asking(connection)
+    finally:
+        connection.close()
+
+
+def _asking(cursor: duckdb.DuckDBPyConnection) -> Ask:
+    return lambda text: cursor.execute(text).fetchall()
