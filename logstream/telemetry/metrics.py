@@ -4,9 +4,12 @@ Labels come from closed sets. The one exception is `source`, which the API's con
 asks for: after `MAX_SOURCES` different ones the rest is counted as `other`.
 """
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from logstream.core.rejections import DEAD_REASONS, REASONS
 
 REGISTRY = CollectorRegistry(auto_describe=True)
 
@@ -16,8 +19,14 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _FAST_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1)
 
 
-def _counter(name: str, text: str, *labels: str) -> Counter:
-    return Counter(name, text, labels, registry=REGISTRY)
+def _counter(name: str, text: str, *labels: str, values: Sequence[str] = ()) -> Counter:
+    """`values`: of its one label, all there from the start, at 0: an increase from
+    nothing at all is one that no alert sees.
+    """
+    counter = Counter(name, text, labels, registry=REGISTRY)
+    for value in values:
+        counter.labels(value)
+    return counter
 
 
 def _gauge(name: str, text: str, *labels: str) -> Gauge:
@@ -42,20 +51,27 @@ FILTERED = _counter(
     "logstream_filtered_entries_total", "Entries that processors dropped."
 )
 REJECTED = _counter(
-    "logstream_rejected_entries_total", "Entries refused at the door.", "reason"
+    "logstream_rejected_entries_total",
+    "Entries refused at the door.",
+    "reason",
+    values=REASONS,
 )
 DEAD = _counter(
-    "logstream_dead_letters_total", "Entries sent to the dead letters.", "reason"
+    "logstream_dead_letters_total",
+    "Entries sent to the dead letters.",
+    "reason",
+    values=DEAD_REASONS,
 )
 DEAD_DROPPED = _counter(
     "logstream_dead_letters_dropped_total", "Dead letters dropped for new ones."
 )
 DeletedReason = Literal["age", "size", "rule", "request"]
 DELETED = _counter(
-    "logstream_deleted_entries_total", "Stored entries that were deleted.", "reason"
+    "logstream_deleted_entries_total",
+    "Stored entries that were deleted.",
+    "reason",
+    values=get_args(DeletedReason),
 )
-for _reason in get_args(DeletedReason):
-    DELETED.labels(_reason)  # an increase from nothing is one too
 OVERLOADED = _counter(
     "logstream_overloaded_requests_total", "Requests answered with 429 or 507."
 )

@@ -313,12 +313,13 @@ def test_what_is_not_http_is_hung_up_on(
 
 def test_unknown_paths_and_methods_are_problems_too(server: ServerProcess) -> None:
     _is_problem(server.ask("GET", "/api/v1/nothing"), 404)
-    _is_problem(server.ask("DELETE", _ONE), 405)
+    _is_problem(server.ask("PATCH", _ONE), 405)
 
 
 def test_the_journal_holds_nothing_of_what_was_refused(
     server: ServerProcess, tmp_path: Path
 ) -> None:
+    _is_problem(server.ask("POST", _ONE, b'{"message":5}'), 400)
     server.total()
     assert not list((server.data / "journal").glob("staging-*"))
     assert server.metrics()['logstream_rejected_entries_total{reason="wrong_type"}'] > 0
