@@ -104,6 +104,20 @@ def _torn_positions(due: Callable[[], bool]) -> None:
     vars(positions)["write_durably"] = wrapped
 
 
+def _torn_answers(due: Callable[[], bool]) -> None:
+    """Half of the answers of a segment reach the file."""
+    from logstream.journal import answers
+
+    def wrapped(path: Path, content: bytes) -> None:
+        with path.open("ab") as file:
+            file.write(content[: len(content) // 2] if due() else content)
+        if due():
+            _kill()
+
+    assert "_append_durably" in vars(answers), "it has moved"
+    vars(answers)["_append_durably"] = wrapped
+
+
 def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
     from logstream.journal import files, journal, positions, segment, staging
     from logstream.pipeline import pool
@@ -129,6 +143,7 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "retire-begin": lambda: _before(journal.Journal, "retire", due),
         "retire-saved": lambda: _after(positions.Positions, "save", due),
         "retire-deleted": lambda: _after(files.SegmentFile, "delete", due),
+        "answers-torn": lambda: _torn_answers(due),
         "positions-torn": lambda: _torn_positions(due),
         "stage-written": lambda: _after(staging.Staging, "write", due),
         "stage-before-rename": lambda: _before(staged, "commit", due),
