@@ -23,9 +23,10 @@ from logstream.core.errors import (
 from logstream.core.findings import Report
 from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
+from logstream.journal.answers import Answer
 from logstream.pipeline.decode import Decoded, decode_lines
 from logstream.pipeline.engine import Engine, QueueState, Readiness
-from logstream.pipeline.intake import StreamResult
+from logstream.pipeline.intake import Remember, StreamResult
 from logstream.storage.backup import BackupDone
 from logstream.storage.dead_letters import DeadLetter
 from logstream.storage.deletion import Deleted
@@ -47,16 +48,36 @@ class ShelfIntake:
         self.fed_bytes: list[int] = []
         self.discarded = 0
         self.fails: Exception | None = None
+        self.answers: dict[str, Answer] = {}
+        self.holds: asyncio.Event | None = None
+        """Each `append` waits for it."""
 
     def may_fail(self) -> None:
         if self.fails is not None:
             raise self.fails
 
     async def append(
-        self, decoded: Decoded, *, positions: Mapping[str, Any] | None = None
+        self,
+        decoded: Decoded,
+        *,
+        positions: Mapping[str, Any] | None = None,
+        remember: Remember | None = None,
     ) -> None:
+        if self.holds is not None:
+            await self.holds.wait()
         self.may_fail()
         self.store(decoded, positions)
+        if remember is not None:
+            count = len(decoded.rejected)
+            self.answers.update(
+                remember(
+                    StreamResult(
+                        entries=decoded.entries,
+                        rejected=decoded.rejected,
+                        rejected_count=count,
+                    )
+                )
+            )
 
     def store(self, decoded: Decoded, positions: Mapping[str, Any] | None) -> None:
         self.entries += [
@@ -65,9 +86,13 @@ class ShelfIntake:
         self.positions.update(positions or {})
 
     def stream(
-        self, *, partial: bool = False, positions: Mapping[str, Any] | None = None
+        self,
+        *,
+        partial: bool = False,
+        positions: Mapping[str, Any] | None = None,
+        remember: Remember | None = None,
     ) -> "ShelfStream":
-        return ShelfStream(self, partial, positions)
+        return ShelfStream(self, partial, positions, remember)
 
     def count_refused(self, error: LogStreamError) -> None:
         if isinstance(error, EntryRejected):
@@ -76,8 +101,13 @@ class ShelfIntake:
 
 class ShelfStream:
     def __init__(
-        self, intake: ShelfIntake, partial: bool, positions: Mapping[str, Any] | None
+        self,
+        intake: ShelfIntake,
+        partial: bool,
+        positions: Mapping[str, Any] | None,
+        remember: Remember | None,
     ) -> None:
+        self.remember = remember
         self.intake = intake
         self.partial = partial
         self.positions = positions
@@ -104,11 +134,14 @@ class ShelfStream:
         )
         self.intake.store(decoded, self.positions)
         self.committed = True
-        return StreamResult(
+        result = StreamResult(
             entries=decoded.entries,
             rejected=decoded.rejected[:100],
             rejected_count=len(decoded.rejected),
         )
+        if self.remember is not None:
+            self.intake.answers.update(self.remember(result))
+        return result
 
 
 class ShelfReader:
@@ -255,6 +288,9 @@ class ShelfEngine:
 
     def readiness(self) -> Readiness:
         return self.state
+
+    def answered(self, key: str) -> Answer | None:
+        return self.intake.answers.get(key)
 
     def positions(self, names: Sequence[str]) -> dict[str, Any]:
         stored = self.intake.positions
