@@ -21,6 +21,7 @@ from logstream.telemetry.metrics import REGISTRY
 _UNREADY = {
     "starting": "The server is starting.",
     "replaying": "What was acked before the last stop is being stored.",
+    "store_failed": "The store failed for good: the server has to be started again.",
     "disk_full": "There is too little free disk to take entries; queries work.",
     "stopping": "The server is stopping.",
 }

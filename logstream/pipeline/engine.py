@@ -63,6 +63,19 @@ class StoredQuery(Predicate, Protocol):
     def needs(self) -> Need | None: ...
 
 
+class StoreHealth(Protocol):
+    """Whether the store works at all: `storage.hub.Hub`."""
+
+    @property
+    def failure(self) -> str:
+        """Why nothing works until the process is started again; empty while it does."""
+        ...
+
+    def on_failure(self, call: Callable[[], None]) -> None:
+        """Call this once, on any thread, when `failure` is set; at once if it is."""
+        ...
+
+
 class QueueState(msgspec.Struct, frozen=True, kw_only=True):
     """Acked entries on their way to the store."""
 
@@ -80,7 +93,7 @@ class QueueState(msgspec.Struct, frozen=True, kw_only=True):
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     reason: str = ""
-    """`starting`, `replaying`, `disk_full`, `stopping`, or empty."""
+    """`starting`, `replaying`, `store_failed`, `disk_full`, `stopping`, or empty."""
 
 
 class Engine:
@@ -107,6 +120,7 @@ class Engine:
         compactor: Compactor | None = None,
         compile_filter: Callable[[str], StoredQuery],
         data_path: Path | None,
+        health: StoreHealth,
     ) -> None:
         self.settings = settings
         self.reader = reader
@@ -122,6 +136,7 @@ class Engine:
         self._rates = Rates()
         self._replaying_letters = threading.Lock()
         self._closed = False
+        self.health = health
         self._data_path = data_path
         self.intake = Intake(settings.intake, self._make_gate())
         self._pool = make_pool(self._segment_stored)
@@ -224,6 +239,8 @@ class Engine:
 
     def readiness(self) -> Readiness:
         reason = self._state
+        if not reason and self.health.failure:
+            reason = "store_failed"
         if not reason and not self._has_room():
             reason = "disk_full"
         return Readiness(ready=not reason, reason=reason)

@@ -192,6 +192,7 @@ def _build(
         compactor=compactor,
         compile_filter=compile_filter,
         data_path=folder.path if folder else None,
+        health=hub,
     )
 
 

@@ -13,6 +13,7 @@ from logstream import __version__
 from logstream.api.app import App, build_app
 from logstream.api.server import serve as serve_http
 from logstream.config.settings import Settings
+from logstream.core.errors import StoreFailed
 from logstream.pipeline.engine import Engine
 from logstream.plugins.contracts import Collector
 from logstream.plugins.manager import Plugins
@@ -30,8 +31,12 @@ def serve(
 ) -> None:
     """Run until SIGTERM or SIGINT; then store what was accepted, and say so.
 
+    It ends by itself when DuckDB fails for good, since that takes the whole process
+    with it: whoever watches over this process starts it again.
+
     Raises:
         ConfigError, PluginError, FolderInUse, StorageError: it could not start.
+        StoreFailed: it had to end.
     """
     set_up_own_log(
         level=settings.log.level, form=settings.log.format, stream=sys.stderr
@@ -58,6 +63,11 @@ def serve(
             _run(app, settings, engine=engine, folder=folder, collectors=collectors)
         )
         _stop(engine)
+        if failure := engine.health.failure:
+            raise StoreFailed(
+                f"DuckDB failed for good ({failure}): start LogStream again. What was "
+                "acked and is not stored yet is in the journal, and is stored then."
+            )
 
 
 async def _run(
@@ -72,6 +82,11 @@ async def _run(
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+
+    def on_failure() -> None:
+        loop.call_soon_threadsafe(stopping.set)
+
+    engine.health.on_failure(on_failure)
 
     def on_bound(url: str) -> None:
         if folder is not None:

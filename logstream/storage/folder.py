@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -42,6 +43,7 @@ class DataFolder:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.announce(None)
+            self._clean_tmp()
         except BlockingIOError:
             owner = read_owner(path)
             os.close(self._fd)
@@ -69,6 +71,14 @@ class DataFolder:
     @property
     def tmp(self) -> Path:
         return self.path / "tmp"
+
+    def _clean_tmp(self) -> None:
+        """What a process that was killed had spilled. Raises OSError."""
+        for left in self.tmp.iterdir():
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
     def announce(self, url: str | None) -> None:
         """Say where this process answers."""

@@ -28,7 +28,15 @@ def test_probes_take_get_and_head(client: TestClient[Any], path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["starting", "replaying", "disk_full", "stopping", "something else"]
+    "reason",
+    [
+        "starting",
+        "replaying",
+        "store_failed",
+        "disk_full",
+        "stopping",
+        "something else",
+    ],
 )
 def test_a_server_that_is_not_ready_says_why(
     client: TestClient[Any], engine: Any, reason: str

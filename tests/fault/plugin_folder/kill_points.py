@@ -170,6 +170,22 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
     }
 
 
+def _fail_for_good(armed: Path) -> None:
+    """DuckDB's fatal error, at the next load once the file is there."""
+    import duckdb
+
+    from logstream.storage import loader
+
+    inner: Wrapped = vars(loader)["_remember"]
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if armed.exists():
+            raise duckdb.FatalException("FATAL Error: the disk is on fire")
+        return inner(*args, **kwargs)
+
+    vars(loader)["_remember"] = wrapped
+
+
 class _KillPoints:
     def start(self) -> None:
         from logstream.pipeline import engine
@@ -182,7 +198,11 @@ class _KillPoints:
         if not point:
             return
         name, _, nth = point.partition(":")
-        trigger = _Trigger(int(nth), Path(os.environ["FAULT_ARMED"]))
+        armed = Path(os.environ["FAULT_ARMED"])
+        if name == "duckdb-fatal":
+            _fail_for_good(armed)
+            return
+        trigger = _Trigger(int(nth), armed)
         _points(trigger.is_due)[name]()
 
     def stop(self) -> None:
