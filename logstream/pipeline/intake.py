@@ -224,7 +224,9 @@ class IntakeStream:
     """One NDJSON stream. Leaving it without `commit` discards all of it.
 
     What fits into one piece goes the way of a single request, and shares its fsync; a
-    longer stream is staged in segments of its own.
+    longer stream is staged in segments of its own. While one piece comes in, the one
+    before it is decoded, and the one before that written and synced: there are no more
+    than these three. So an error of a piece shows with a later `feed`, or in `commit`.
     """
 
     def __init__(
@@ -243,6 +245,8 @@ class IntakeStream:
         self._rest_bytes = 0
         self._fed_bytes = 0
         self._staging: Staging | None = None
+        self._decoding: asyncio.Task[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
         self._first: Decoded | None = None
         self._index = 0
         self._skipping = False
@@ -292,6 +296,8 @@ class IntakeStream:
         """Return when all of it is on disk. Raises as `feed` does."""
         if self._rest_bytes:
             await self._take(b"".join(self._rest), last=True)
+        await self._finish_decoding()
+        await self._finish_writing()
         result = StreamResult(
             entries=self._entries,
             rejected=tuple(self._rejected),
@@ -319,6 +325,10 @@ class IntakeStream:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        running = [task for task in (self._decoding, self._writing) if task]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         staging, self._staging = self._staging, None
         if staging is not None:
             await asyncio.to_thread(staging.discard)
@@ -333,15 +343,35 @@ class IntakeStream:
         rest = data[end:]
         self._rest, self._rest_bytes = ([rest] if rest else []), len(rest)
         if end:
-            decoded = await self._decode(data[:end])
-            self._index += decoded.entries + len(decoded.rejected)
-            self._note(decoded)
-            if last and self._staging is None:
-                self._first = decoded
-            elif decoded.entries:
-                await self._stage(decoded.payload, decoded.entries)
+            await self._finish_decoding()
+            lines = data[:end]
+            self._decoding = asyncio.create_task(self._decode_piece(lines, last=last))
         if len(rest) > self._intake.config.max_entry_bytes + 2:
+            await self._finish_decoding()
             self._refuse_long()
+
+    async def _decode_piece(self, lines: bytes, *, last: bool) -> None:
+        decoded = await self._decode(lines)
+        self._index += decoded.entries + len(decoded.rejected)
+        self._note(decoded)
+        if last and self._staging is None:
+            self._first = decoded
+        elif decoded.entries:
+            await self._finish_writing()
+            self._open_staging(len(decoded.payload))
+            self._writing = asyncio.create_task(
+                self._stage(decoded.payload, decoded.entries)
+            )
+
+    async def _finish_decoding(self) -> None:
+        task, self._decoding = self._decoding, None
+        if task is not None:
+            await task
+
+    async def _finish_writing(self) -> None:
+        task, self._writing = self._writing, None
+        if task is not None:
+            await task
 
     def _refuse_long(self) -> None:
         """The entry that has begun, and has no end yet, is over the limit."""
@@ -377,17 +407,21 @@ class IntakeStream:
         positions: Mapping[str, Any] | None = None,
         answers: Mapping[str, Answer] | None = None,
     ) -> None:
-        if self._staging is None:
-            self._intake.check(len(payload))
-            self._staging = self._intake.journal.stage()
+        staging = self._open_staging(len(payload))
         self._intake.check_room()
         await asyncio.to_thread(
-            self._staging.write,
+            staging.write,
             payload,
             lines=lines,
             positions=dict(positions or {}),
             answers=answers,
         )
+
+    def _open_staging(self, size: int) -> Staging:
+        if self._staging is None:
+            self._intake.check(size)
+            self._staging = self._intake.journal.stage()
+        return self._staging
 
     def _note(self, decoded: Decoded) -> None:
         self._entries += decoded.entries
