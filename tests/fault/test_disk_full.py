@@ -162,3 +162,38 @@ def _give_room(disk: Path) -> None:
     """What an operator does."""
     command = ["mount", "-o", "remount,size=128m", str(disk)]
     subprocess.run(command, check=True)
+
+
+@pytest.mark.timeout(180)
+def test_retention_and_deletion_make_room_on_a_full_disk(disk: Path) -> None:
+    """Ingest is refused early enough that what makes room still works."""
+    folder = disk.parent
+    with ServerProcess(folder, config=_config(24 * MIB)).wait_until_serving() as server:
+
+        def send(day: str) -> int:
+            lines = [
+                json.dumps(
+                    {"timestamp": f"{day}T00:00:00Z", "message": os.urandom(5000).hex()}
+                )
+                for _ in range(100)
+            ]
+            body = "\n".join(lines).encode()
+            return server.ask("POST", "/api/v1/logs/batch", body, _NDJSON).status
+
+        def fill(day: str) -> None:
+            _until(lambda: send(day) == 507, "never full")
+            _until(lambda: _unready(server) == "disk_full", "never unready")
+            _until(lambda: server.get("/api/v1/queue")["entries"] == 0, "never stored")
+
+        assert send("2026-01-02") == 200  # the newest day stays, whatever its size
+        fill("2026-01-01")
+        policy = json.dumps({"max_bytes": 4 * MIB}).encode()
+        assert server.ask("PUT", "/api/v1/retention", policy).status == 200
+        _until(lambda: _unready(server) == "", "retention made no room")
+        assert server.ask("DELETE", "/api/v1/retention").status == 200
+        fill("2026-01-01")
+        answer = server.ask("DELETE", "/api/v1/logs?all=true&to=2026-01-02")
+        assert answer.status == 200, answer
+        assert answer.json()["entries"] > 0
+        _until(lambda: send("2026-01-02") == 200, "deletion made no room")
+        assert server.terminate() == 0

@@ -121,7 +121,14 @@ def _torn_answers(due: Callable[[], bool]) -> None:
 def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
     from logstream.journal import files, journal, positions, segment, staging
     from logstream.pipeline import pool
-    from logstream.storage import compaction, dead_letters, loader, partitions
+    from logstream.storage import (
+        backup,
+        compaction,
+        dead_letters,
+        deletion,
+        loader,
+        partitions,
+    )
 
     staged = files._StagedOnDisk
     letters = dead_letters.DeadLetterStore
@@ -152,7 +159,7 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "checkpoint-midway": lambda: _while(partitions.Partitions, "_checkpoint", due),
         "checkpoint-end": lambda: _after(partitions.Partitions, "_checkpoint", due),
         "partition-attach": lambda: _while(partitions.Partitions, "_open", due),
-        "compact-copy": lambda: _before(compaction.shutil, "copyfile", due),
+        "compact-copy": lambda: _before(vars(compaction)["shutil"], "copyfile", due),
         "compact-copied": lambda: _after(compactor, "_copy", due),
         "compact-midway": lambda: _while(compactor, "_rewrite", due),
         "compact-verify": lambda: _before(compaction, "_verify", due),
@@ -163,6 +170,17 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "compact-renamed": lambda: _before(partitions, "sync_folder", due),
         "compact-drop": lambda: _before(partitions, "drop_files", due),
         "compact-end": lambda: _after(compactor, "compact", due),
+        "remove-begin": lambda: _before(days, "remove", due),
+        "remove-unlink": lambda: _before(days, "_unlink", due),
+        "remove-renamed": lambda: _before(partitions, "sync_folder", due),
+        "remove-end": lambda: _after(days, "remove", due),
+        "delete-begin": lambda: _before(deletion.Deletion, "_transact", due),
+        "delete-midway": lambda: _while(deletion.Deletion, "_transact", due),
+        "delete-end": lambda: _after(deletion.Deletion, "_transact", due),
+        "backup-copy": lambda: _before(backup.Backup, "_copy", due),
+        "backup-copied": lambda: _after(backup.Backup, "_copy", due),
+        "backup-finish": lambda: _before(backup, "write_durably", due),
+        "backup-finished": lambda: _after(backup, "write_durably", due),
         "dead-put-begin": lambda: _before(letters, "put", due),
         "dead-put-inserted": lambda: _after(dead_letters, "_insert", due),
         "dead-put-end": lambda: _after(letters, "put", due),
