@@ -30,7 +30,8 @@ _FORMAT = 1
 _CHUNK_BYTES = 4 * 1_048_576
 _HEADER_BYTES = 12_288
 """DuckDB counts checkpoints in its headers, so a file that was written differs here."""
-_ALONE_S = 60.0
+_ALONE_S = 20.0
+_TRIES = 3
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -92,14 +93,18 @@ class Backup:
 
     def add_partitions(self, partitions: Partitions) -> None:
         """Copy those that changed since the last call, or the last backup."""
-        days = partitions.days()
-        for day in days:
-            found = partitions.readable([day])
-            if found and found[0].path is not None:
-                self._add_partition(partitions, found[0], found[0].path)
+        self._skipped.clear()
+        for day in partitions.days():
+            for _ in range(_TRIES):
+                found = partitions.readable([day])
+                if not found or found[0].path is None:
+                    self._skipped[day] = None
+                    break
+                if self._add_partition(partitions, found[0], found[0].path):
+                    break
             else:
-                self._skipped[day] = None
-        there = {f"partitions/{day}" for day in days}
+                raise NotReady(f"The partition of {day} is busy: try again.")
+        there = {f"partitions/{day}" for day in partitions.days()}
         for path in list(self._files):
             if path.startswith("partitions/") and _stem_of(path) not in there:
                 del self._files[path]
@@ -116,19 +121,20 @@ class Backup:
 
     def finish(self) -> BackupDone:
         """From now on it counts, and the one before does not."""
-        for day in self._skipped:
-            for path, earlier in self._before.items():
-                if _stem_of(path) == f"partitions/{day}":
-                    self._files[path] = earlier
+        copied = {_stem_of(path) for path in self._files}
+        kept = {f"partitions/{day}" for day in self._skipped} - copied
+        for path, earlier in self._before.items():
+            if _stem_of(path) in kept:
+                self._files[path] = earlier
         files = sorted(self._files.values(), key=lambda one: one.path)
         manifest = Manifest(made_at=format_ns(now_ns()), files=files)
         try:
             sync_folder(self.folder / _FILES)
             content = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
             write_durably(self.folder / MANIFEST, content + b"\n")
-            kept = {one.stored for one in files}
+            needed = {one.stored for one in files}
             for copy in (self.folder / _FILES).iterdir():
-                if f"{_FILES}/{copy.name}" not in kept:
+                if f"{_FILES}/{copy.name}" not in needed:
                     copy.unlink()
         except OSError as failure:
             raise _error(self.folder, failure) from None
@@ -143,10 +149,11 @@ class Backup:
 
     def _add_partition(
         self, partitions: Partitions, partition: Partition, path: Path
-    ) -> None:
+    ) -> bool:
+        """Whether it was free; it was removed or replaced, or is busy, if not."""
         with partition.writers.alone(_ALONE_S) as alone:
             if not alone:
-                raise NotReady(f"The partition of {partition.day} is busy: try again.")
+                return False
             rows = partition.dirty_rows
             if (rows or wal_of(path).exists()) and partitions.checkpoint_now(partition):
                 partition.mark_clean(rows)
@@ -157,6 +164,7 @@ class Backup:
                     self._add_index(path)
             except OSError as failure:
                 raise _error(self.folder, failure) from None
+        return True
 
     def _drop_others(self, day: date, path: Path) -> None:
         """Of a day that was compacted since the last call: the file it had then."""

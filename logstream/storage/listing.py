@@ -57,7 +57,7 @@ def _filled(
     if state.broken:
         return state
     try:
-        partition = partitions.attach(state.day)
+        partition = partitions.attach(state.day, make=False)
         with hub.reading(timeout_s) as cursor:
             rows, oldest, newest = cursor.execute(
                 "SELECT count(*), epoch_ns(min(timestamp)), epoch_ns(max(timestamp)) "

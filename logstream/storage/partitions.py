@@ -102,17 +102,22 @@ class Partitions:
         for day in days:
             with self._lock:
                 broken = self._broken.get(day)
+                if day not in self._days:
+                    continue  # removed since it was listed
             if broken is not None and time.monotonic() < broken.until:
                 continue
             try:
-                found.append(self.attach(day))
+                found.append(self.attach(day, make=False))
             except StorageError as error:
                 if broken is None:
                     _log.warning("A partition is left out of answers: %s", error)
         return found
 
-    def attach(self, day: date) -> Partition:
-        """The partition of a day, made if it is missing.
+    def attach(self, day: date, *, make: bool = True) -> Partition:
+        """The partition of a day.
+
+        Args:
+            make: Make it if it is missing.
 
         Raises:
             StorageCorrupt: its file is damaged: `set_aside`.
@@ -121,6 +126,8 @@ class Partitions:
         with self._lock:
             if (partition := self._attached.get(day)) is not None:
                 return partition
+            if not make and day not in self._days:
+                raise StorageError(f"The partition of {day} was removed.")
             try:
                 partition = self._open(day)
             except duckdb.Error as error:

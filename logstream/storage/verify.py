@@ -39,7 +39,7 @@ def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
             report.note(where, state.broken)
             continue
         try:
-            partition = partitions.attach(state.day)
+            partition = partitions.attach(state.day, make=False)
             with hub.reading(_DAY_TIMEOUT_S) as cursor:
                 ask = _asking(cursor)
                 _check_day(ask, partition.name, state.day, where, report)

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,6 @@ def test_a_compacted_day_takes_the_place_of_its_first_file(tmp_path: Path) -> No
     with an_engine(tmp_path / "data") as engine:
         send(engine, *map(str, range(50)), day="2026-01-01")
         backed_up(engine, tmp_path / "backup")
-        from datetime import date
-
         assert engine.compactor is not None
         assert engine.compactor.compact(date(2026, 1, 1)) is not None
         backed_up(engine, tmp_path / "backup")
@@ -258,3 +257,18 @@ def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(StorageError, match="outside"):
         restore(tmp_path, tmp_path / "restored")
+
+
+def test_a_day_that_does_not_open_stays_as_it_was_backed_up(tmp_path: Path) -> None:
+    with an_engine(tmp_path / "data") as engine:
+        send(engine, "a", day="2026-01-01")
+        send(engine, "b", day="2026-01-02")
+        backed_up(engine, tmp_path / "backup")
+    day = tmp_path / "data" / "partitions" / "2026-01-01.duckdb"
+    day.write_bytes(b"x" * 20_000)
+    with an_engine(tmp_path / "data") as engine:
+        done = engine.keeper.backup(tmp_path / "backup")
+        assert done.skipped == ["2026-01-01"]
+    restore(tmp_path / "backup", tmp_path / "restored")
+    with an_engine(tmp_path / "restored") as engine:
+        assert found(engine) == ["a", "b"]

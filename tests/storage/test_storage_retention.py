@@ -353,3 +353,14 @@ def test_a_store_in_memory_has_retention_too(tmp_path: Path, store: Any) -> None
         assert keeping.left() == []
     finally:
         made.close()
+
+
+def test_a_day_that_went_is_not_made_again_by_a_look_at_it(keeping: Keeping) -> None:
+    keeping.load(8, "old")
+    partitions = keeping.store.partitions
+    days = partitions.days()
+    keeping.make(max_age_days=7).run()
+    assert partitions.readable(days) == []
+    with pytest.raises(StorageError, match="was removed"):
+        partitions.attach(days[0], make=False)
+    assert keeping.store.files() == []
