@@ -136,10 +136,9 @@ class Reader:
 
     def count(self, selection: Selection) -> int:
         def count(db: duckdb.DuckDBPyConnection, fast: bool) -> int:
-            days = self._days_of(db, selection)
-            where = condition(selection, fast=fast)
-            text = f"SELECT count(*) FROM {days} WHERE {where.text}"
-            return int(db.execute(text, where.params).fetchall()[0][0])
+            counts = self._each_day(db, selection, "SELECT count(*) AS n", fast=fast)
+            text = f"SELECT sum(n) FROM ({counts.text})"
+            return int(db.execute(text, counts.params).fetchall()[0][0] or 0)
 
         return self._read(count)
 
@@ -151,16 +150,21 @@ class Reader:
         """
 
         def count(db: duckdb.DuckDBPyConnection, fast: bool) -> dict[str, int]:
-            days = self._days_of(db, selection)
-            where = condition(selection, fast=fast)
             value = value_of(group_by, fast=fast)
+            counts = self._each_day(
+                db,
+                selection,
+                f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS n",
+                value.params,
+                "GROUP BY value",
+                fast=fast,
+            )
             text = (
-                f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS entries "
-                f"FROM {days} WHERE {where.text} GROUP BY value "
+                "SELECT value, sum(n)::BIGINT AS entries "
+                f"FROM ({counts.text}) GROUP BY value "
                 "HAVING value IS NOT NULL ORDER BY entries DESC, value LIMIT ?"
             )
-            params = (*value.params, *where.params, limit)
-            return dict(db.execute(text, params).fetchall())
+            return dict(db.execute(text, (*counts.params, limit)).fetchall())
 
         return self._read(count)
 
@@ -211,6 +215,32 @@ class Reader:
                 except (duckdb.CatalogException, duckdb.BinderException):
                     continue  # a day was compacted or removed since it was looked up
             return _read_either_way(db, read)
+
+    def _each_day(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        selection: Selection,
+        select: str,
+        params: Sequence[Any] = (),
+        tail: str = "",
+        *,
+        fast: bool,
+    ) -> Sql:
+        """A SELECT over each day's own table, and all of it together.
+
+        Over a union of the days DuckDB makes whole VARIANTs of the fields first:
+        1 400 ms to group a million entries by a field, and 40 ms like this.
+        """
+        where = condition(selection, fast=fast)
+        days = self._partitions.days(selection.from_ns, selection.to_ns)
+        parts = []
+        for partition in self._partitions.readable(days):
+            place = places(db, partition, selection.needs)
+            test = f"{place} AND {where.text}" if place else where.text
+            parts.append(f"{select} FROM {partition.name}.entries WHERE {test} {tail}")
+        if not parts:
+            parts.append(f"{select} FROM {union([])} WHERE {where.text} {tail}")
+        return Sql(" UNION ALL ".join(parts), (*params, *where.params) * len(parts))
 
     def _days_of(self, db: duckdb.DuckDBPyConnection, selection: Selection) -> str:
         days = self._partitions.days(selection.from_ns, selection.to_ns)
