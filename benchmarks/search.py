@@ -132,8 +132,8 @@ def search(bench: Bench) -> None:
     value = f"trace_id:{bench.plain(middle)[0][0]}"
     bench.show(
         "a value that occurs once / same as a scan",
-        lambda: reader.count(selection(value)),
-        lambda: reader.count(selection(value, index=False)),
+        partial(reader.count, selection(value)),
+        partial(reader.count, selection(value, index=False)),
     )
     sql = "SELECT count(*) FROM {entries} WHERE regexp_matches(lower(message), ?)"
     words = {

@@ -73,8 +73,8 @@ def test_an_index_of_another_file_is_not_used(path: Path) -> None:
     assert open_index(path.with_name("missing"), key="k") is None
 
 
-def test_few_false_alarms() -> None:
-    """About one block in a thousand."""
+def test_a_filter_is_as_full_as_it_should_be() -> None:
+    """About half of the bits are set."""
     held = np.array([token_hash(f"in{n}") for n in range(2000)], dtype=np.uint64)
     content = _filter(held)
     bits = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little")
