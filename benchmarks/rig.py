@@ -84,11 +84,13 @@ class ServerProcess:
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
     def _watch(self) -> None:
-        statm = Path(f"/proc/{self._process.pid}/statm")
         while self._watching and self._process.poll() is None:
-            resident = int(statm.read_text().split()[1]) * _PAGE_MB
-            self._peak_mb = max(self._peak_mb, resident)
+            self._peak_mb = max(self._peak_mb, self.resident_mb())
             time.sleep(0.02)
+
+    def resident_mb(self) -> float:
+        statm = Path(f"/proc/{self._process.pid}/statm").read_text()
+        return int(statm.split()[1]) * _PAGE_MB
 
     def _wait_for_url(self, log: Path) -> str:
         deadline = time.monotonic() + 30
