@@ -306,6 +306,7 @@ class Engine:
             has_room=self._has_room,
             closed=lambda: "stopping" if self._closed else "",
             capacity_bytes=self.settings.intake.capacity_bytes,
+            is_waited_for=self._settler.is_waited_for,
         )
 
     def _held_bytes(self) -> int:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from logstream.core.errors import DiskFull, NotReady, Overloaded
 from logstream.telemetry.metrics import OVERLOADED
 
+_LITTLE_BYTES = 8 * 1_048_576
+
 
 class Gate:
     """Whether more may come in. Functions, so that the intake knows no engine."""
@@ -16,7 +18,9 @@ class Gate:
         has_room: Callable[[], bool],
         closed: Callable[[], str],
         capacity_bytes: int,
+        is_waited_for: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._is_waited_for = is_waited_for
         self._queued_bytes = queued_bytes
         self._has_room = has_room
         self._closed = closed
@@ -33,6 +37,10 @@ class Gate:
         if queued and queued + size > self._capacity_bytes:
             OVERLOADED.inc()
             raise Overloaded(queued_bytes=queued, capacity_bytes=self._capacity_bytes)
+
+    def is_behind(self) -> bool:
+        """Whether a query waits for more than a little that was acked."""
+        return self._is_waited_for() and self._queued_bytes() > _LITTLE_BYTES
 
     def check_room(self) -> None:
         """Raises NotReady or DiskFull."""

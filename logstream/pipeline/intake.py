@@ -40,6 +40,9 @@ _PIECE_BYTES = 4 * 1_048_576
 _LARGE_BYTES = 16 * 1_048_576
 """A payload above this goes through staging, not to hold up other requests' acks."""
 
+_PACE_S = 0.25
+_PACE_STEP_S = 0.01
+
 MAX_REJECTED_LISTED = 100
 
 
@@ -99,6 +102,7 @@ class Intake:
         if len(decoded.payload) > _LARGE_BYTES:
             await self._append_staged(decoded, positions or {}, remember)
             return
+        await self.pace()
         self.check(len(decoded.payload))
         result = StreamResult(
             entries=decoded.entries,
@@ -188,6 +192,15 @@ class Intake:
     def check(self, size: int) -> None:
         """As `Gate.check`."""
         self._gate.check(size)
+
+    async def pace(self) -> None:
+        """Let what waits be stored first while a query waits for it, for a moment: acks
+        may come several times as fast as loads, and a query has to see what was acked.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _PACE_S
+        while self._gate.is_behind() and loop.time() < until:  # noqa: ASYNC110 - bounded
+            await asyncio.sleep(_PACE_STEP_S)
 
     def check_room(self) -> None:
         """As `Gate.check_room`."""
@@ -407,6 +420,7 @@ class IntakeStream:
         positions: Mapping[str, Any] | None = None,
         answers: Mapping[str, Answer] | None = None,
     ) -> None:
+        await self._intake.pace()
         staging = self._open_staging(len(payload))
         self._intake.check_room()
         await asyncio.to_thread(

@@ -24,6 +24,10 @@ class Settler:
         self._lock = threading.Lock()
         self._waiters: list[_Waiter] = []
 
+    def is_waited_for(self) -> bool:
+        with self._lock:
+            return bool(self._waiters)
+
     def gone(self, numbers: Iterable[int]) -> None:
         """These segments are stored, or are not to be waited for any more."""
         numbers = set(numbers)
