@@ -8,7 +8,9 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
+
+from litestar.types import Receive
 
 from logstream.api.bodies import AnyRequest
 from logstream.api.line import FairLine
@@ -28,6 +30,8 @@ T = TypeVar("T")
 
 READ_PROBLEMS = (QueryTimeout, QueryMemory, TooManyQueries, NotReady)
 """What any read may be answered with."""
+
+_WATCH = "logstream.watch"
 
 Outcome = Literal["done", "failed", "timeout", "cancelled", "refused"]
 
@@ -55,7 +59,10 @@ class ReadGate:
         read: Callable[[], T],
         *,
         request: AnyRequest | None = None,
+        client: str = "",
         timeout_s: float | None = None,
+        settled: bool = False,
+        keep_watch: bool = False,
     ) -> T:
         """Run it once everything acked before this call can be seen.
 
@@ -64,6 +71,9 @@ class ReadGate:
         Args:
             request: Whose read it is: it stands in line for this client, and is stopped
                 when that goes away. Its body has been received.
+            client: Who stands in line, when there is no request.
+            settled: It need not see what was acked lately.
+            keep_watch: The caller goes on to `watch` the request, and ends that.
             timeout_s: For the wait in line, and again for the read; None =
                 `query.timeout_s`.
 
@@ -76,11 +86,11 @@ class ReadGate:
         outcome: Outcome = "failed"
         begun = time.perf_counter()
         try:
-            found = await _unless_gone(
-                self._in_turn(read, client_of(request), limit_s), request
+            work = self._in_turn(
+                read, client_of(request) or client, limit_s, settled=settled
             )
+            found = await (work if request is None else _unless_gone(work, request))
             outcome = "done"
-            return found
         except QueryTimeout:
             outcome = "timeout"
             raise
@@ -91,8 +101,11 @@ class ReadGate:
             outcome = "refused"
             raise
         finally:
+            if request is not None and not (keep_watch and outcome == "done"):
+                watch(request).cancel()
             QUERIES.labels(outcome).inc()
             QUERY_SECONDS.observe(time.perf_counter() - begun)
+        return found
 
     def abort(self) -> None:
         """Stop the reads that run and those in line, now and from now on."""
@@ -105,8 +118,11 @@ class ReadGate:
         self.abort()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _in_turn(self, read: Callable[[], T], client: str, limit_s: float) -> T:
-        await self._engine.settle()
+    async def _in_turn(
+        self, read: Callable[[], T], client: str, limit_s: float, *, settled: bool
+    ) -> T:
+        if not settled:
+            await self._engine.settle()
         waits = time.perf_counter()
         try:
             async with asyncio.timeout(limit_s):
@@ -149,25 +165,35 @@ def client_of(request: AnyRequest | None) -> str:
     return str(client[0]) if client else ""
 
 
-async def _unless_gone(work: Coroutine[Any, Any, T], request: AnyRequest | None) -> T:
+def watch(request: AnyRequest) -> "asyncio.Task[None]":
+    """Done when the client has hung up. The body has been received.
+
+    One for the whole of a request: the server takes a `receive` that was given up for a
+    hang-up when there is another one.
+    """
+    scope = cast("dict[str, Any]", request.scope)
+    if _WATCH not in scope:
+        scope[_WATCH] = asyncio.ensure_future(_until_gone(request.receive))
+    found: asyncio.Task[None] = scope[_WATCH]
+    return found
+
+
+async def _unless_gone(work: Coroutine[Any, Any, T], request: AnyRequest) -> T:
     """The result of the work, which is cancelled when the client hangs up."""
-    if request is None:
-        return await work
     working = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_until_gone(request))
+    gone = watch(request)
     try:
         await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
         raise QueryCancelled("Whoever asked has gone.")
     finally:
-        for task in (working, gone):
-            task.cancel()
-        await asyncio.wait({working, gone})
+        working.cancel()
+        await asyncio.wait({working})
 
 
-async def _until_gone(request: AnyRequest) -> None:
+async def _until_gone(receive: Receive) -> None:
     while True:
-        message = await request.receive()
+        message = await receive()
         if message["type"] == "http.disconnect":
             return

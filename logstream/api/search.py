@@ -29,6 +29,8 @@ from logstream.api.shapes import (
     entries_json,
     entry_with_id,
 )
+from logstream.api.streaming import Rows, stream, wants_lines
+from logstream.config.settings import QueryConfig
 from logstream.core.errors import (
     BadRequest,
     NotFound,
@@ -46,7 +48,11 @@ _Filter = Annotated[
 ]
 _From = "Begin of the time range, inclusive: RFC 3339, a number since 1970, `-15m`, "
 _To = "End of the time range, exclusive. The same forms as `from`."
-_Limit = "Entries at most; `query.default_limit` and `query.max_limit` bound it."
+_Limit = (
+    "Entries at most; `query.default_limit` and `query.max_limit` bound it, and "
+    "`query.max_stream_rows` that of a stream by time, where 0 means all."
+)
+_Format = "`ndjson` streams, as `Accept: application/x-ndjson` does."
 _SortBy = "`timestamp`, `source`, `level`, `message`, or a field's (dotted) name."
 _Cursor = "From the `Link` header of the page before; all else stays the same."
 _Ids = 'Begin each entry with its `"id"`.'
@@ -71,6 +77,9 @@ class LogsParameters(Fields, frozen=True, kw_only=True):
     cursor: Annotated[str, Meta(description=_Cursor)] = ""
     ids: Annotated[bool, Meta(description=_Ids)] = False
     timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
+    format: Annotated[Literal["json", "ndjson"] | None, Meta(description=_Format)] = (
+        None
+    )
 
 
 class QueryBody(Fields, frozen=True, kw_only=True):
@@ -89,6 +98,9 @@ class QueryBody(Fields, frozen=True, kw_only=True):
     cursor: Annotated[str | None, Meta(description=_Cursor)] = None
     ids: Annotated[bool, Meta(description=_Ids)] = False
     timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
+    format: Annotated[Literal["json", "ndjson"] | None, Meta(description=_Format)] = (
+        None
+    )
 
 
 class NextPage(Fields, frozen=True, kw_only=True):
@@ -123,6 +135,8 @@ async def list_entries(request: AnyRequest) -> Response[bytes]:
     selection = select(
         context.engine, span, text=asked.q, levels=levels, sources=asked.source
     )
+    if wants_lines(request, asked.format):
+        return await _stream(request, asked, selection, asked.cursor)
     body, cursor = await _page(request, asked, selection, asked.cursor)
     repeat = [
         ("q", asked.q),
@@ -180,9 +194,10 @@ async def query(request: AnyRequest) -> Response[bytes]:
         levels=asked.levels or (),
         sources=[source for source in sources or [] if source],
     )
-    body, cursor = await _page(
-        request, asked, selection, page.cursor or asked.cursor or ""
-    )
+    start = page.cursor or asked.cursor or ""
+    if wants_lines(request, asked.format):
+        return await _stream(request, asked, selection, start)
+    body, cursor = await _page(request, asked, selection, start)
     return json_answer(body, _link("/api/v1/query", [], span, cursor))
 
 
@@ -261,6 +276,50 @@ async def _page(
         return entries_json(page.rows, ids=asked.ids), page.cursor
 
     return await context.reads.run(read, request=request, timeout_s=timeout_s)
+
+
+async def _stream(
+    request: AnyRequest,
+    asked: LogsParameters | QueryBody,
+    selection: Selection,
+    cursor: str,
+) -> Response[bytes]:
+    """The same entries as lines; by time, as many as there are."""
+    context = context_of(request)
+    config = context.settings.query
+    sort_by = sort_field(asked.sort_by)
+    whole = asked.limit == 0 and sort_by == "timestamp"
+
+    def read(limit: int, start: str | None) -> Page:
+        return context.engine.reader.entries(
+            selection,
+            limit=limit,
+            sort_by=sort_by,
+            descending=asked.sort_order == "desc",
+            cursor=start,
+        )
+
+    rows = Rows(
+        read=read,
+        limit=config.max_stream_rows if whole else _stream_limit(asked, config),
+        cursor=cursor or None,
+        whole=whole,
+        ids=asked.ids,
+        timeout_s=timeout_of(asked.timeout_s, config),
+    )
+    return await stream(context.reads, request, rows)
+
+
+def _stream_limit(asked: LogsParameters | QueryBody, config: QueryConfig) -> int:
+    """Only by time does a long stream cost no more for each entry than a short one."""
+    if asked.sort_by == "timestamp":
+        return limit_of(
+            asked.limit,
+            default=config.default_limit,
+            largest=config.max_stream_rows,
+            key="query.max_stream_rows",
+        )
+    return limit_of(asked.limit, default=config.default_limit, largest=config.max_limit)
 
 
 def _link(

@@ -94,17 +94,19 @@ def select(
     )
 
 
-def limit_of(asked: int | None, *, default: int, largest: int) -> int:
+def limit_of(
+    asked: int | None, *, default: int, largest: int, key: str = "query.max_limit"
+) -> int:
     """How many entries at most.
 
     Raises:
-        BadRequest: below 1 or above `query.max_limit`.
+        BadRequest: below 1 or above the largest, which the config key sets.
     """
     if asked is None:
         return default
     if not 1 <= asked <= largest:
         raise BadRequest(
-            f"'limit' is {asked}; it can be 1 to {largest} (query.max_limit). "
+            f"'limit' is {asked}; it can be 1 to {largest} ({key}). "
             "Page on with the cursor."
         )
     return asked

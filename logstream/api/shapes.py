@@ -151,6 +151,19 @@ def entries_json(rows: list[Row], *, ids: bool) -> bytes:
     )
 
 
+def entry_lines(rows: list[Row], *, ids: bool) -> bytes:
+    """Rows as NDJSON, in the same shape."""
+    encoder = msgspec.json.Encoder()
+    if ids:
+        return encoder.encode_lines([entry_with_id(row) for row in rows])
+    return encoder.encode_lines(
+        [
+            EntryOut(row.timestamp, row.source, row.level, row.message, row.fields)
+            for row in rows
+        ]
+    )
+
+
 def entry_with_id(row: Row) -> EntryWithId:
     return EntryWithId(
         str(row.id), row.timestamp, row.source, row.level, row.message, row.fields

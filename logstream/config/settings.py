@@ -152,6 +152,9 @@ class QueryConfig(_Section, frozen=True, kw_only=True):
     max_limit: Annotated[int, Meta(ge=1)] = 10_000
     """The largest limit that a request may name; page on with the cursor."""
 
+    max_stream_rows: Annotated[int, Meta(ge=1)] = 1_000_000
+    """The same for answers that are streamed as NDJSON."""
+
     timeout_s: Annotated[float, Meta(gt=0)] = 30.0
     """A query that takes longer is stopped and answered with 504, unless the request
     names another limit. One that waits as long for its turn is refused."""

@@ -257,7 +257,12 @@ class Reader:
         query: int,
     ) -> Page:
         """Day after day, until there are enough: the newest 100 touch one day."""
-        days = self._partitions.days(selection.from_ns, selection.to_ns)
+        from_ns, to_ns = selection.from_ns, selection.to_ns
+        if start is not None and descending:
+            to_ns = start.timestamp_ns + 1
+        elif start is not None:
+            from_ns = start.timestamp_ns
+        days = self._partitions.days(from_ns, to_ns)
         if not descending:
             days.reverse()
 
