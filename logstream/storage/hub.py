@@ -129,7 +129,7 @@ class Hub:
         """Notice when DuckDB fails for good: it invalidates the whole instance."""
         try:
             yield
-        except (duckdb.FatalException, duckdb.InternalException) as error:
+        except duckdb.Error as error:
             if is_fatal(error):
                 self._fail(first_line(error))
             raise

@@ -78,8 +78,8 @@ class Attack:
 @pytest.mark.timeout(180)
 def test_hostile_queries_stop_neither_ingest_nor_the_others(tmp_path: Path) -> None:
     config = {
-        "storage": {"memory_bytes": 128 * 1_048_576, "min_free_bytes": 0},
-        "query": {"memory_bytes": 16 * 1_048_576},
+        "storage": {"memory_bytes": 256 * 1_048_576, "min_free_bytes": 0},
+        "query": {"memory_bytes": 32 * 1_048_576},
     }
     with ServerProcess(tmp_path, config=config) as server:
         server.wait_until_serving()

@@ -112,7 +112,7 @@ def test_only_the_most_frequent_groups_leave_the_store(store: Any) -> None:
     assert len(store.reader.frequency(Selection(), group_by="message")) == 10
 
 
-def test_no_memory_is_the_querys_error_not_the_stores(hub: Hub) -> None:
+def test_no_memory_is_an_error_of_the_query_not_of_the_store(hub: Hub) -> None:
     with pytest.raises(QueryMemory, match=r"query\.memory_bytes"), hub.reading(5):
         raise duckdb.OutOfMemoryException("could not allocate block of size 256 KiB")
     assert hub.failure == ""
@@ -123,8 +123,9 @@ def test_no_memory_is_the_querys_error_not_the_stores(hub: Hub) -> None:
     [
         duckdb.FatalException("FATAL Error: Failed to checkpoint: disk on fire"),
         duckdb.InternalException("database has been invalidated because of an error"),
+        duckdb.IOException("Checkpoint failed. The database has been invalidated."),
     ],
-    ids=["fatal", "invalidated"],
+    ids=["fatal", "invalidated", "checkpoint"],
 )
 @pytest.mark.parametrize(("how", "arguments"), [("reading", (5,)), ("writing", ())])
 def test_the_hub_tells_once_when_duckdb_fails_for_good(
