@@ -6,6 +6,7 @@ loads with them, by `storage.memory_bytes`.
 """
 
 import logging
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +34,11 @@ _NO_MEMORY = (
     "The query needs more memory than there is for it (query.memory_bytes, "
     "storage.memory_bytes) and room to spill (storage.max_spill_bytes): narrow its "
     "time range or its filter, or try again when fewer run."
+)
+
+
+_INVALID = re.compile(
+    r'(?:Checkpoint failed for database|^(?:\w+ Error: )?Database) "(\w+)"'
 )
 
 
@@ -70,6 +76,7 @@ class Hub:
         self._failure = ""
         self._failure_lock = threading.Lock()
         self._on_failure: Callable[[], None] = lambda: None
+        self._on_invalid: Callable[[str], bool] = lambda _: False
         self._root = duckdb.connect(":memory:", config=options)
         self.shredding = Shredding(self._root)
 
@@ -87,6 +94,12 @@ class Hub:
             failed = bool(self._failure)
         if failed:
             call()
+
+    def on_invalid(self, call: Callable[[str], bool]) -> None:
+        """Call this, on any thread, with the name of an attached database that has to
+        be attached anew (`invalid_database`); it says whether that will be done.
+        """
+        self._on_invalid = call
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         return self._root.cursor()
@@ -130,7 +143,9 @@ class Hub:
         try:
             yield
         except duckdb.Error as error:
-            if is_fatal(error):
+            name = invalid_database(error)
+            healed = name is not None and self._on_invalid(name)
+            if not healed and (name is not None or is_fatal(error)):
                 self._fail(first_line(error))
             raise
 
@@ -152,7 +167,18 @@ class Hub:
 
 def is_fatal(error: duckdb.Error) -> bool:
     """Whether nothing works any more in this instance."""
-    return isinstance(error, duckdb.FatalException) or "been invalidated" in str(error)
+    if isinstance(error, duckdb.FatalException):
+        return True
+    return "been invalidated" in str(error) and invalid_database(error) is None
+
+
+def invalid_database(error: duckdb.Error) -> str | None:
+    """The attached database that a failed checkpoint made useless, until it is attached
+    anew: DuckDB does so when memory or the disk ran out. None: it was another error.
+    """
+    text = str(error)
+    found = _INVALID.search(text)
+    return found[1] if found and "been invalidated" in text else None
 
 
 def first_line(error: BaseException) -> str:

@@ -65,6 +65,8 @@ class Partition:
         self.names = Names()
         self.writers = Turns()
         """Shared by what commits to the file, had alone by what replaces the file."""
+        self.invalid = False
+        """A checkpoint failed, and DuckDB takes nothing until it is attached anew."""
         self.writes = 0
         """Loads and deletions so far; tells whether anything changed since a look."""
         self.swept: object = None

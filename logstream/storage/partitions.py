@@ -11,6 +11,7 @@ process has locked is only waited for.
 
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -46,6 +47,7 @@ _REMOVED = ".removed"
 """What a file is called from the moment its day is gone until it is unlinked."""
 _REMOVE_TIMEOUT_S = 10.0
 _BROKEN_PAUSE_S = 5.0
+_REOPEN_TIMEOUT_S = 2.0
 ROW_GROUP_ROWS = 61_440
 """Half of DuckDB's default: a full segment makes two or three, which are compressed and
 shredded as they are loaded (68 MB and 360 MB of memory per million entries, instead of
@@ -88,6 +90,7 @@ class Partitions:
             if path.suffix != WAL and day_of_name(path) is not None:
                 self._aside[path] = "it was set aside before"
         self._set_gauges()
+        hub.on_invalid(self._note_invalid)
 
     def days(self, from_ns: int | None = None, to_ns: int | None = None) -> list[date]:
         """Days that may hold instants in [from_ns, to_ns), the newest first."""
@@ -299,6 +302,7 @@ class Partitions:
 
     def checkpoint(self, when: Callable[[Partition], bool]) -> int:
         """Checkpoint the dirty partitions that `when` picks; how many there were."""
+        self._reopen_invalid()
         done = 0
         for partition in self.attached():
             rows = partition.dirty_rows
@@ -308,6 +312,8 @@ class Partitions:
         return done
 
     def _checkpoint(self, partition: Partition) -> bool:
+        if not self._has_room(partition):
+            return False  # it would fail, and take the day away for a moment
         if not partition.writers.enter(wait=False):
             return False  # its file is being copied or replaced
         try:
@@ -385,6 +391,38 @@ class Partitions:
         finally:
             cursor.close()
         return partition
+
+    def _has_room(self, partition: Partition) -> bool:
+        """Whether a checkpoint may succeed; it compresses what is in the log."""
+        if partition.path is None:
+            return True
+        wal = wal_of(partition.path)
+        logged = wal.stat().st_size if wal.exists() else 0
+        return shutil.disk_usage(partition.path.parent).free >= logged // 4
+
+    def _note_invalid(self, name: str) -> bool:
+        """Have a day opened anew; False: it is none, or in memory only."""
+        for partition in self.attached():
+            if partition.name == name and partition.path is not None:
+                partition.invalid = True
+                return True
+        return False
+
+    def _reopen_invalid(self) -> None:
+        """Let go of days that a failed checkpoint made useless; the next use attaches
+        them anew, with all that was committed. Until then loads wait and are tried
+        again, and queries that need the day are told to try again.
+        """
+        for partition in self.attached():
+            if not partition.invalid:
+                continue
+            with partition.writers.alone(_REOPEN_TIMEOUT_S) as alone, self._lock:
+                if not alone or self._attached.get(partition.day) is not partition:
+                    continue
+                self._detach(partition)
+                partition.writers.end()
+                del self._attached[partition.day]
+            _log.warning("%s is opened anew after a failed checkpoint.", partition.day)
 
     def _detach(self, partition: Partition) -> None:
         cursor = self._hub.cursor()
