@@ -54,6 +54,7 @@ def make_backup(
 def _others_in(data: Path) -> Iterator[Path]:
     """All but partitions. `next` comes last: its number is above those before it."""
     yield from sorted(data.glob("*.json"))
+    yield from sorted(data.glob("idempotency.ndjson"))
     yield from sorted(data.glob("dead-letters.duckdb*"))
     journal = data / "journal"
     yield from sorted(journal.glob("*.ndjson"))

@@ -15,6 +15,7 @@ import pytest
 from logstream.config.settings import Settings
 from logstream.core.errors import BadRequest, NotReady, StorageError
 from logstream.core.timestamps import now_ns
+from logstream.journal.answers import Answer
 from logstream.pipeline.decode import decode_lines
 from logstream.pipeline.engine import Engine
 from logstream.pipeline.verification import verify_folder
@@ -80,6 +81,21 @@ def test_a_backup_of_a_store_in_use_restores_to_the_same(tmp_path: Path) -> None
         assert engine.positions(["reader"]) == {"reader": 3}
         send(engine, "new", day="2026-01-02")
         assert found(engine) == ["a", "b", "c", "new"]
+
+
+def test_a_backup_knows_which_keys_were_answered(tmp_path: Path) -> None:
+    """A request that is sent again to the restored store stores nothing."""
+    answer = Answer(at_ns=now_ns(), digest="d", result="r")
+    with an_engine(tmp_path / "data") as engine:
+        decoded = decode_lines(
+            b'{"message":"a"}\n', limits=engine.settings.intake, received_ns=now_ns()
+        )
+        remember = {"key": answer}
+        asyncio.run(engine.intake.append(decoded, remember=lambda _: remember))
+        backed_up(engine, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "restored")
+    with an_engine(tmp_path / "restored") as engine:
+        assert engine.answered("key") == answer
 
 
 def test_a_day_that_has_not_changed_is_not_copied_again(tmp_path: Path) -> None:
