@@ -165,8 +165,6 @@ def _time_range(span: Span, reader: Reader) -> TimeRange:
 
 
 def _stats(found: StoreStats) -> Stats:
-    known = found.stored_bytes > 0 and found.raw_bytes > 0
-    ratio = round(found.raw_bytes / found.stored_bytes, 3) if known else 1
     return Stats(
         total_entries=found.entries,
         oldest_entry=_text(found.oldest_ns),
@@ -174,7 +172,7 @@ def _stats(found: StoreStats) -> Stats:
         entries_by_source=found.by_source,
         entries_by_level=found.by_level,
         storage_size=found.stored_bytes,
-        compression_ratio=ratio,
+        compression_ratio=found.compression_ratio,
     )
 
 

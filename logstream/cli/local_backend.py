@@ -78,8 +78,6 @@ class LocalBackend:
 
     def totals(self) -> Totals:
         found = self._engine.reader.stats()
-        known = found.stored_bytes > 0 and found.raw_bytes > 0
-        ratio = round(found.raw_bytes / found.stored_bytes, 3) if known else 1
         return Totals(
             TotalEntries=found.entries,
             OldestEntry=_text(found.oldest_ns),
@@ -87,7 +85,7 @@ class LocalBackend:
             EntriesBySource=found.by_source,
             EntriesByLevel=found.by_level,
             StorageSize=found.stored_bytes,
-            CompressionRatio=ratio,
+            CompressionRatio=found.compression_ratio,
         )
 
     def sources(self) -> list[str]:

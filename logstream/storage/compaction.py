@@ -40,6 +40,7 @@ from logstream.storage.index_building import build_index
 from logstream.storage.partition import LATE_PLACE, Partition, day_of, wal_of
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import order_of
+from logstream.storage.shredding import names_allowed
 from logstream.telemetry.metrics import COMPACTION_SECONDS, COMPACTIONS
 
 _log = logging.getLogger(__name__)
@@ -71,12 +72,11 @@ SELECT *, row_number() OVER () - 1 FROM (
     SELECT id, timestamp, source, level, message, fields FROM old.entries
     ORDER BY source, level, {_SHAPE}, timestamp, id)
 """
-_MAX_NAMES = 40
-_NAMES_OF_AN_ENTRY = 6
 _NAMES = """
-SELECT count(DISTINCT name), max(per_entry) FROM (SELECT unnest(keys) AS name,
-    len(keys) AS per_entry FROM (SELECT json_keys(CAST(fields AS JSON)) AS keys
-        FROM old.entries USING SAMPLE 4096 ROWS (reservoir, 1)))
+WITH sampled AS MATERIALIZED (SELECT json_keys(CAST(fields AS JSON)) AS keys
+    FROM old.entries USING SAMPLE 4096 ROWS (reservoir, 1))
+SELECT (SELECT count(DISTINCT name) FROM (SELECT unnest(keys) AS name FROM sampled)),
+    (SELECT avg(len(keys)) FROM sampled WHERE len(keys) > 0)
 """
 _CHECKSUM = """
 SELECT count(*), bit_xor(h), sum(h % 4294967296) FROM (SELECT hash(id, timestamp,
@@ -329,7 +329,7 @@ class _Work:
 def _is_wide(db: duckdb.DuckDBPyConnection) -> bool:
     """Too many names of fields to make a column of each; see `shredding`."""
     names, per_entry = db.execute(_NAMES).fetchall()[0]
-    return bool(names > max(_MAX_NAMES, _NAMES_OF_AN_ENTRY * (per_entry or 0)))
+    return bool(names > names_allowed(per_entry or 0))
 
 
 def _verify(db: duckdb.DuckDBPyConnection) -> int:

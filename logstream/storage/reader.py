@@ -75,6 +75,12 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     raw_bytes: int
     """Of the canonical NDJSON that the stored entries came as."""
 
+    @property
+    def compression_ratio(self) -> float:
+        """Raw bytes for each stored one; 1 while there are none."""
+        known = self.stored_bytes > 0 and self.raw_bytes > 0
+        return round(self.raw_bytes / self.stored_bytes, 3) if known else 1
+
 
 class Reader:
     """Thread-safe. Every call is bounded by `timeout_s`.

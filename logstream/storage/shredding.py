@@ -29,6 +29,11 @@ _PIECE_BYTES = 32_768
 _OFF = -1
 
 
+def names_allowed(per_entry: float) -> int:
+    """How many names a day that is shredded may have, by those of its mean entry."""
+    return max(MAX_NAMES, int(per_entry * _NAMES_OF_AN_ENTRY))
+
+
 class _Line(msgspec.Struct, gc=False):
     fields: dict[str, Any] | None = None
 
@@ -130,8 +135,7 @@ class Sample:
     def limit(self) -> int:
         if not self._entries:
             return MAX_NAMES
-        per_entry = self._counts.total() / self._entries
-        return max(MAX_NAMES, int(per_entry * _NAMES_OF_AN_ENTRY))
+        return names_allowed(self._counts.total() / self._entries)
 
     def estimated_names(self) -> int:
         """With those that the sample missed (Chao's estimate: as many as the names that
