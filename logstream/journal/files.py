@@ -44,6 +44,11 @@ class SegmentFile:
             while view:
                 view = view[os.write(self._fd, view) :]
 
+    @property
+    def shared(self) -> bool:
+        """Whether another process can read it at `path`."""
+        return self._durable
+
     @classmethod
     def found(cls, number: int, path: Path, size: int) -> Self:
         """One that was written before, only to be read and deleted."""
@@ -260,6 +265,14 @@ class _StagedInMemory:
     def discard(self) -> None:
         for file in self._created:
             file.delete()
+
+
+def anonymous_file(name: str) -> int:
+    """A file in memory that has no name, for processes that share it."""
+    fd, path = _anonymous(name)
+    if not _HAS_MEMFD:
+        path.unlink()
+    return fd
 
 
 def _anonymous(name: str) -> tuple[int, Path]:

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from logstream.core.entry import Entry, make_id
+from logstream.core.entry import Entry
 from logstream.core.levels import DEFAULT_LEVEL, LEVELS
 from logstream.core.rejections import DeadReason
 from logstream.core.timestamps import canonical
+from logstream.pipeline.chunk import entry_lines, entry_runs
 from logstream.pipeline.decode import DEFAULT_SOURCE, decode_any_number
 from logstream.pipeline.depth import MAX_DEPTH, too_deep_line
 from logstream.pipeline.instants import all_loadable
@@ -50,12 +51,15 @@ class _Journaled(msgspec.Struct, gc=False):
     of canonical NDJSON, but a sender may leave these out.
     """
 
-    id: int
     timestamp: str
     message: str
     source: str = DEFAULT_SOURCE
     level: str = DEFAULT_LEVEL
     fields: dict[str, Any] | None = None
+
+
+class _AnyObject(msgspec.Struct, gc=False):
+    """Any JSON object: msgspec walks over its content, and makes nothing of it."""
 
 
 class _Checked(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -66,12 +70,13 @@ class _Checked(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     source: str
     level: str
     message: str
-    fields: dict[str, Any] = {}
+    fields: _AnyObject | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode = msgspec.json.Decoder(Entry).decode_lines
 _decode_journaled = msgspec.json.Decoder(_Journaled).decode
 _decode_checked = msgspec.json.Decoder(_Checked).decode_lines
+_set = msgspec.structs.force_setattr
 _encode_lines = msgspec.json.Encoder().encode_lines
 _encode = msgspec.json.Encoder().encode
 
@@ -96,9 +101,13 @@ class Chain:
             found.append(step)
         return found
 
-    def run(self, lines: bytes) -> ChunkResult:
-        """Take canonical NDJSON, with ids, through the chain. Raises nothing."""
-        batch, dead = _entries_of(lines)
+    def run(self, data: bytes, first_id: int) -> ChunkResult:
+        """Take lines of a segment through the chain. Raises nothing.
+
+        Args:
+            first_id: Of the first line; headers of frames count too.
+        """
+        batch, dead = _entries_of(data, first_id)
         came = len(batch) + len(dead)
         originals = {entry.id: entry for entry in batch}
         kept: Sequence[Entry] = batch
@@ -188,30 +197,43 @@ def _checked(result: object, batch: Sequence[Entry]) -> Sequence[Entry]:
     return result
 
 
-def _entries_of(lines: bytes) -> tuple[list[Entry], list[Dead]]:
-    """Entries of canonical lines; what Python cannot read is dead."""
+def _entries_of(data: bytes, first_id: int) -> tuple[list[Entry], list[Dead]]:
+    """Entries of lines, with their ids; what Python cannot read is dead."""
     try:
-        return [_normal(entry) for entry in _decode(lines)], []
+        return _entries_in_c(data, first_id), []
     except (msgspec.MsgspecError, ValueError, RecursionError):
         pass
     entries: list[Entry] = []
     dead: list[Dead] = []
-    for line in lines.split(b"\n"):
+    for entry_id, line in entry_lines(data, first_id):
         try:
-            entries.append(_entry_of(line))
+            entries.append(_entry_of(line, entry_id))
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            dead.append(unreadable(line, describe(error)))
+            dead.append(unreadable(line, entry_id, describe(error)))
     return entries, dead
 
 
-def _entry_of(line: bytes) -> Entry:
+def _entries_in_c(data: bytes, first_id: int) -> list[Entry]:
+    """Raises MsgspecError, ValueError: not all lines are canonical."""
+    entries: list[Entry] = []
+    for run_id, run in entry_runs(data, first_id):
+        found = _decode(run)
+        if len(found) != run.count(b"\n") + (not run.endswith(b"\n")):
+            raise ValueError("not an entry a line")
+        for entry_id, entry in enumerate(found, run_id):
+            _set(entry, "id", entry_id)  # frozen for all others
+            entries.append(entry if _is_normal(entry) else _normal(entry))
+    return entries
+
+
+def _entry_of(line: bytes, entry_id: int) -> Entry:
     try:
         found = _decode_journaled(line)
     except msgspec.ValidationError:
         found = msgspec.convert(decode_any_number(line), _Journaled)
     return _normal(
         Entry(
-            id=found.id,
+            id=entry_id,
             timestamp=found.timestamp,
             source=found.source,
             level=found.level,
@@ -222,6 +244,18 @@ def _entry_of(line: bytes) -> Entry:
 
 
 _LEVELS = frozenset(LEVELS)
+
+
+def _is_normal(entry: Entry) -> bool:
+    """Whether `_normal` has nothing to do for sure; nearly always."""
+    at = entry.timestamp
+    return (
+        entry.level in _LEVELS
+        and 19 < len(at) < 31
+        and at[10] == "T"
+        and at[-1] == "Z"
+        and at[-2] != "0"
+    )
 
 
 def _normal(entry: Entry) -> Entry:
@@ -240,16 +274,15 @@ def _normal(entry: Entry) -> Entry:
     return msgspec.structs.replace(entry, level="warn" if level == "warning" else level)
 
 
-def unreadable(line: bytes, detail: str, reason: DeadReason = "load_error") -> Dead:
-    """A line that carries its id, as a dead letter; as a text if it is no JSON."""
-    head, _, rest = line.partition(b",")
-    entry_id = int(head.removeprefix(b'{"id":'))
-    entry = b"{" + rest
+def unreadable(
+    line: bytes, entry_id: int, detail: str, reason: DeadReason = "load_error"
+) -> Dead:
+    """A line of a segment as a dead letter; as a text if it is no JSON."""
     try:
-        decode_any_number(entry)
+        decode_any_number(line)
     except (ValueError, RecursionError):
-        entry = _encode(entry.decode(errors="replace"))
-    return Dead(id=entry_id, processor="", reason=reason, detail=detail, entry=entry)
+        line = _encode(line.decode(errors="replace"))
+    return Dead(id=entry_id, processor="", reason=reason, detail=detail, entry=line)
 
 
 def _encode_checked(batch: Sequence[Entry]) -> tuple[bytes, list[_Failed]]:
@@ -283,13 +316,3 @@ def _check_lines(payload: bytes) -> None:
         raise _Contract("the timestamp is not in UTC, or not from 1970 to 2262")
     if too_deep_line(payload):
         raise _Contract(f"is nested deeper than {MAX_DEPTH} levels")
-
-
-def with_ids(data: bytes, segment: int) -> list[bytes]:
-    """The entries of a segment as lines that carry their ids, without newlines."""
-    base = make_id(segment, 0)
-    return [
-        b'{"id":%d,%s' % (base + number, line.lstrip()[1:])
-        for number, line in enumerate(data.split(b"\n"))
-        if line and not line.startswith(b'{"_frame"')
-    ]

@@ -37,6 +37,7 @@ class WorkerPool:
     Args:
         on_stored: A segment is in the store; called on the worker's thread. It raises
             OSError when the segment cannot be retired, which is tried again.
+        on_closed: Called in the end, when no worker needs anything any more.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class WorkerPool:
         count: int,
         make_worker: Callable[[], Worker],
         on_stored: Callable[[Segment, Outcome], None],
+        on_closed: Callable[[], None] = lambda: None,
     ) -> None:
         self.turns = Turns()
         """Shared by what loads and retires a segment; a backup has it alone."""
         self._make_worker = make_worker
         self._on_stored = on_stored
+        self._on_closed = on_closed
         self._wake = threading.Condition()
         self._queue: deque[_Task] = deque()
         self._later: list[tuple[float, int, _Task]] = []
@@ -104,18 +107,16 @@ class WorkerPool:
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        self._on_closed()
 
     def _run(self) -> None:
         worker = self._make_worker()
-        try:
-            while (task := self._next()) is not None:
-                failure = self._try(worker, task)
-                with self._wake:
-                    self._settle(task, failure)
-                    self._working -= 1
-                    self._wake.notify_all()
-        finally:
-            worker.close()
+        while (task := self._next()) is not None:
+            failure = self._try(worker, task)
+            with self._wake:
+                self._settle(task, failure)
+                self._working -= 1
+                self._wake.notify_all()
 
     def _next(self) -> _Task | None:
         with self._wake:

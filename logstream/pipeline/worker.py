@@ -7,15 +7,19 @@ the same way.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 
 import msgspec
 
 from logstream.core.rejections import DeadReason
 from logstream.journal.files import MemoryFiles, SegmentFile
 from logstream.journal.segment import Segment
-from logstream.pipeline.chain import Chain, ChunkResult, Dead, unreadable, with_ids
-from logstream.pipeline.runner import ChainGone, ChainRunner
+from logstream.pipeline.chain import Chain, ChunkResult, Dead, unreadable
+from logstream.pipeline.chunk import Chunk, chunks_of
+from logstream.pipeline.runner import ChainGone
+from logstream.pipeline.runners import Runners
 from logstream.plugins.contracts import Rewrite
 from logstream.storage.batch import Batch
 from logstream.storage.dead_letters import DeadLetter, DeadLetterStore, failed_now
@@ -31,11 +35,8 @@ from logstream.telemetry.metrics import (
 
 _log = logging.getLogger(__name__)
 
-CHUNK_LINES = 4096
 _MAX_HANGS = 3
 """After so many entries of one chunk that hang, the rest of it is given up too."""
-
-RunnerFactory = Callable[[], ChainRunner]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,24 +53,22 @@ class Worker:
     """Works on one segment at a time.
 
     Args:
-        chain: Asked for its rewrites only; the runner has chains of its own.
+        chain: Asked for its rewrites only; the runners have chains of their own.
+        runners: Of all workers; closed by whoever made them.
     """
 
     def __init__(
         self,
         *,
         chain: Chain,
-        make_runner: RunnerFactory,
+        runners: Runners,
         loader: Loader,
         dead_letters: DeadLetterStore,
-        timeout_s: float,
     ) -> None:
         self._rewrites: Sequence[Rewrite] | None = chain.rewrites()
-        self._make_runner = make_runner
-        self._runner: ChainRunner | None = None
+        self._runners = runners
         self._loader = loader
         self._dead_letters = dead_letters
-        self._timeout_s = timeout_s
         self._files = MemoryFiles()
 
     def work(self, segment: Segment) -> Outcome:
@@ -90,11 +89,6 @@ class Worker:
         BATCH_SECONDS.observe(time.perf_counter() - started)
         return outcome
 
-    def close(self) -> None:
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
-
     def _vectorised(self, segment: Segment) -> Outcome | None:
         """The way without Python; None: this segment cannot go it."""
         if self._rewrites is None or _has_tail(segment):
@@ -114,13 +108,11 @@ class Worker:
         return _outcome(segment, loaded, dead=0)
 
     def _in_python(self, segment: Segment) -> Outcome:
-        data = segment.file.path.read_bytes()[: segment.size]
-        lines = with_ids(data, segment.number)
         dead: list[Dead] = []
         output = self._files.create()
         kept = 0
         try:
-            for result in self._chunks(lines):
+            for result in self._results(segment):
                 output.write([result.payload])
                 output.sync(output.size + len(result.payload))
                 kept += result.kept
@@ -132,32 +124,33 @@ class Worker:
             DEAD.labels(letter.reason).inc()
         return _outcome(segment, loaded, dead=len(dead))
 
-    def _chunks(self, lines: list[bytes]) -> Iterator[ChunkResult]:
-        for at in range(0, len(lines), CHUNK_LINES):
-            chunk = lines[at : at + CHUNK_LINES]
-            try:
-                yield self._run(chunk)
-            except ChainGone as gone:
-                _log.warning("The processors hung or ended on a chunk: %s", gone)
-                yield from self._one_by_one(chunk)
+    def _results(self, segment: Segment) -> Iterator[ChunkResult]:
+        """In the segment's order, though several chunks are worked on at once."""
+        under_way: deque[tuple[Chunk, Future[ChunkResult]]] = deque()
+        for chunk in chunks_of(segment):
+            under_way.append((chunk, self._runners.submit(chunk)))
+            if len(under_way) > self._runners.count:
+                yield from self._result(*under_way.popleft())
+        while under_way:
+            yield from self._result(*under_way.popleft())
 
-    def _run(self, lines: Sequence[bytes]) -> ChunkResult:
-        if self._runner is None:
-            self._runner = self._make_runner()
+    def _result(
+        self, chunk: Chunk, result: Future[ChunkResult]
+    ) -> Iterator[ChunkResult]:
         try:
-            return self._runner.run(b"\n".join(lines), timeout_s=self._timeout_s)
-        except ChainGone:
-            self._runner = None
-            raise
+            yield result.result()
+        except ChainGone as gone:
+            _log.warning("The processors hung or ended on a chunk: %s", gone)
+            yield from self._one_by_one(chunk)
 
-    def _one_by_one(self, lines: Sequence[bytes]) -> Iterator[ChunkResult]:
+    def _one_by_one(self, chunk: Chunk) -> Iterator[ChunkResult]:
         hangs = 0
-        for line in lines:
+        for line in chunk.single_lines():
             if hangs >= _MAX_HANGS:
                 yield _all_dead(line, "too many before it hung", "processor_timeout")
                 continue
             try:
-                yield self._run([line])
+                yield self._runners.submit(line).result()
             except ChainGone as gone:
                 hangs += 1
                 yield _all_dead(line, str(gone), gone.reason)
@@ -180,7 +173,7 @@ class Worker:
         """Leave only lines in the file that load; how many those are."""
         lines = output.path.read_bytes().splitlines(keepends=True)
         good, bad = self._part(segment, lines)
-        dead.extend(unreadable(line.rstrip(b"\n"), detail) for line, detail in bad)
+        dead.extend(_unloadable(line, detail) for line, detail in bad)
         output.sync(0)
         output.cut_back()
         output.write(good)
@@ -242,8 +235,14 @@ def _batch_of(segment: Segment, file: SegmentFile, entries: int) -> Batch:
     )
 
 
-def _all_dead(line: bytes, detail: str, reason: DeadReason) -> ChunkResult:
-    letter = unreadable(line, detail, reason)
+def _unloadable(line: bytes, detail: str) -> Dead:
+    """A line that processors wrote: its id is the first thing in it."""
+    head, _, rest = line.rstrip(b"\n").partition(b",")
+    return unreadable(b"{" + rest, int(head.removeprefix(b'{"id":')), detail)
+
+
+def _all_dead(line: Chunk, detail: str, reason: DeadReason) -> ChunkResult:
+    letter = unreadable(line.data, line.first_id, detail, reason)
     return ChunkResult(payload=b"", kept=0, filtered=0, dead=(letter,))
 
 

@@ -17,7 +17,8 @@ from logstream.pipeline.chain import Chain
 from logstream.pipeline.engine import Engine
 from logstream.pipeline.keeper import Keeper, Pause
 from logstream.pipeline.pool import WorkerPool
-from logstream.pipeline.runner import ChainRunner, ProcessRunner, ThreadRunner
+from logstream.pipeline.runner import ProcessRunner, ThreadRunner
+from logstream.pipeline.runners import RunnerFactory, Runners
 from logstream.pipeline.verification import verify_running
 from logstream.pipeline.worker import Outcome, Worker
 from logstream.plugins.manager import Plugins, load_plugins
@@ -137,18 +138,23 @@ def _build(
     )
     loader = Loader(hub, partitions, max_entry_bytes=settings.intake.max_entry_bytes)
 
-    def make_worker() -> Worker:
-        return Worker(
-            chain=chain,
-            make_runner=_runner_factory(settings, plugins),
-            loader=loader,
-            dead_letters=dead_letters,
-            timeout_s=settings.workers.processor_timeout_s,
-        )
-
     def make_pool(on_stored: Callable[[Segment, Outcome], None]) -> WorkerPool:
+        runners = Runners(
+            count=settings.workers.count,
+            make_runner=_runner_factory(settings, plugins),
+            timeout_s=settings.workers.processor_timeout_s,
+            eager=chain.rewrites() is None,
+        )
         return WorkerPool(
-            count=settings.workers.count, make_worker=make_worker, on_stored=on_stored
+            count=settings.workers.count,
+            make_worker=lambda: Worker(
+                chain=chain,
+                runners=runners,
+                loader=loader,
+                dead_letters=dead_letters,
+            ),
+            on_stored=on_stored,
+            on_closed=runners.close,
         )
 
     files = _segment_files(folder, partitions, dead_letters)
@@ -251,7 +257,7 @@ def _segment_files(
     return DiskFiles(folder.journal, floor=used + 1)
 
 
-def _runner_factory(settings: Settings, plugins: Plugins) -> Callable[[], ChainRunner]:
+def _runner_factory(settings: Settings, plugins: Plugins) -> RunnerFactory:
     if settings.workers.kind == "process":
         return partial(ProcessRunner, partial(build_chain_afresh, settings))
     return partial(ThreadRunner, partial(build_chain, settings, plugins))

@@ -16,6 +16,7 @@ from logstream.journal.segment import Segment
 from logstream.pipeline.chain import Chain
 from logstream.pipeline.decode import decode_lines
 from logstream.pipeline.runner import ThreadRunner
+from logstream.pipeline.runners import Runners
 from logstream.pipeline.worker import Outcome, Worker
 from logstream.plugins.contracts import Processor
 from logstream.processors.enrich import EnrichOptions, build_enrich
@@ -64,17 +65,19 @@ class Way:
 
     def work(self, segment: Segment, *processors: Processor) -> Outcome:
         chain = Chain([(f"p{n}", one) for n, one in enumerate(processors)])
+        runners = Runners(
+            count=1, make_runner=lambda: ThreadRunner(lambda: chain), timeout_s=20
+        )
         worker = Worker(
             chain=chain,
-            make_runner=lambda: ThreadRunner(lambda: chain),
+            runners=runners,
             loader=self._loader,
             dead_letters=self.dead,
-            timeout_s=20,
         )
         try:
             return worker.work(segment)
         finally:
-            worker.close()
+            runners.close()
 
     def rows(self, segment: Segment) -> list[tuple[Any, ...]]:
         """All columns of what came of a segment, in order."""

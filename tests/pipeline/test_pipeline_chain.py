@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logstream.core.entry import Entry
-from logstream.pipeline.chain import Chain, ChunkResult, with_ids
+from logstream.core.entry import Entry, make_id
+from logstream.pipeline.chain import Chain, ChunkResult
+from logstream.pipeline.chunk import Chunk
 from logstream.pipeline.runner import ChainGone, ProcessRunner, ThreadRunner
 from logstream.plugins.contracts import Processor
 
@@ -54,12 +55,15 @@ def segment_of(*messages: str) -> bytes:
     )
 
 
-def lines_of(*messages: str) -> bytes:
-    return b"\n".join(with_ids(segment_of(*messages), 3))
+FIRST_ID = make_id(3, 0)
+
+
+def chunk_of(*messages: str) -> Chunk:
+    return Chunk(first_id=FIRST_ID, data=segment_of(*messages))
 
 
 def run(processor: Processor, *messages: str) -> ChunkResult:
-    result = Chain([("p", processor)]).run(lines_of(*messages))
+    result = Chain([("p", processor)]).run(segment_of(*messages), FIRST_ID)
     assert result.kept + result.filtered + len(result.dead) == len(messages)
     assert result.payload.count(b"\n") == result.kept
     return result
@@ -182,7 +186,7 @@ def test_a_letter_holds_the_entry_as_it_came() -> None:
             ("fail", each(raising(ValueError("x")))),
         ]
     )
-    (dead,) = chain.run(lines_of("a")).dead
+    (dead,) = chain.run(segment_of("a"), FIRST_ID).dead
     assert dead.processor == "fail"
     assert msgspec.json.decode(dead.entry)["message"] == "a"
 
@@ -194,7 +198,9 @@ def test_a_batch_is_not_handed_to_a_processor_once_it_is_empty() -> None:
         calls.append(len(batch))
         return batch
 
-    Chain([("drop", Doing(lambda _: [])), ("count", Doing(count))]).run(lines_of("a"))
+    Chain([("drop", Doing(lambda _: [])), ("count", Doing(count))]).run(
+        segment_of("a"), FIRST_ID
+    )
     assert calls == []
 
 
@@ -214,7 +220,7 @@ def test_lines_as_they_may_stand_in_the_journal_become_entries() -> None:
         seen.extend(batch)
         return batch
 
-    result = Chain([("look", Doing(look))]).run(b"\n".join(with_ids(data, 1)))
+    result = Chain([("look", Doing(look))]).run(data, make_id(1, 0))
     assert (result.kept, result.dead) == (4, ())
     assert [entry.id & 0xFF for entry in seen] == [1, 2, 3, 4]
     assert {entry.source for entry in seen} == {"unknown"}
@@ -253,7 +259,7 @@ def test_every_entry_is_kept_filtered_or_dead(
 
     messages = [f"m{n}" for n in range(12)]
     chain = Chain([("one", step(first)), ("two", step(second))])
-    result = chain.run(lines_of(*messages))
+    result = chain.run(segment_of(*messages), FIRST_ID)
     ids = [msgspec.json.decode(line)["id"] for line in result.payload.splitlines()]
     ids += [dead.id for dead in result.dead]
     assert len(ids) == len(set(ids))
@@ -293,7 +299,7 @@ def test_a_runner_hands_back_what_the_chain_did(
     runner = kind(Make("nothing"))
     try:
         for _ in range(3):
-            result = runner.run(lines_of("a" * 100_000, "poison"), timeout_s=20)
+            result = runner.run(chunk_of("a" * 100_000, "poison"), timeout_s=20)
             assert result.kept == 2
     finally:
         runner.close()
@@ -305,10 +311,10 @@ def test_a_chain_that_hangs_is_given_up(
 ) -> None:
     """The first chunk is good, so what is timed is the hang and not the start."""
     runner = kind(Make("hang"))
-    assert runner.run(lines_of("a"), timeout_s=20).kept == 1
+    assert runner.run(chunk_of("a"), timeout_s=20).kept == 1
     started = time.monotonic()
     with pytest.raises(ChainGone, match=r"0\.1 s") as caught:
-        runner.run(lines_of("poison"), timeout_s=0.1)
+        runner.run(chunk_of("poison"), timeout_s=0.1)
     assert caught.value.reason == "processor_timeout"
     assert time.monotonic() - started < 20
     runner.close()
@@ -317,11 +323,11 @@ def test_a_chain_that_hangs_is_given_up(
 def test_a_process_that_ends_is_told_from_one_that_hangs() -> None:
     runner = ProcessRunner(Make("exit"))
     with pytest.raises(ChainGone, match="exit 3") as caught:
-        runner.run(lines_of("poison"), timeout_s=20)
+        runner.run(chunk_of("poison"), timeout_s=20)
     assert caught.value.reason == "processor_error"
 
 
 def test_a_chain_that_cannot_be_built_in_the_process_is_gone() -> None:
     runner = ProcessRunner(Make("what there is not"))
     with pytest.raises(ChainGone, match="its process ended"):
-        runner.run(lines_of("a"), timeout_s=20)
+        runner.run(chunk_of("a"), timeout_s=20)
