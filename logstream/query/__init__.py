@@ -26,7 +26,7 @@ from logstream.query.nodes import (
     all_of,
     any_of,
 )
-from logstream.query.parser import parse
+from logstream.query.parser import parse, parse_prefix
 from logstream.query.sql import Layout
 
 __all__ = [
@@ -52,5 +52,6 @@ __all__ = [
     "glob_of",
     "level_in",
     "parse",
+    "parse_prefix",
     "source_is",
 ]

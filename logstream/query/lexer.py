@@ -9,8 +9,11 @@ What a character means depends on where it stands, in one of three modes:
 - range: inside the brackets. `]` and `}` end a word.
 
 A backslash takes the meaning from the punctuation after it, in and out of quotes;
-`\n`, `\t` and `\r` are the usual three. `|` anywhere and `~` right after `field:` are
-kept for later and have to be quoted, so that no query changes its meaning some day.
+`\n`, `\t` and `\r` are the usual three. `~` right after `field:` is kept for later and
+has to be quoted, so that no query changes its meaning some day.
+
+A filter ends at a `|` outside of quotes, or at a `)` that closes nothing: what follows
+is not looked at, for it may be another language.
 """
 
 from collections.abc import Sequence
@@ -32,37 +35,43 @@ def syntax_error(message: str, offset: int) -> QuerySyntaxError:
     return QuerySyntaxError(f"{message} (character {offset + 1})", offset=offset)
 
 
-def tokenize(text: str) -> list[Token]:
-    """All tokens of the text; the last one is END.
+def tokenize(text: str, start: int = 0) -> list[Token]:
+    """The tokens of a filter; the last one is END, where it ends.
 
     Raises:
         QuerySyntaxError: an open quote, an unknown escape, a reserved character.
     """
-    return _Lexer(text).run()
+    return _Lexer(text, start).run()
 
 
 class _Lexer:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, start: int) -> None:
         self._text = text
-        self._at = 0
+        self._at = start
         self._tokens: list[Token] = []
         self._in_range = False
+        self._open = 0
+        """Parentheses that are."""
 
     def run(self) -> list[Token]:
         while True:
             gap = self._skip_blanks()
-            if self._at == len(self._text):
-                self._add(Kind.END, self._at)
+            if self._ends_here():
+                self._add(Kind.END, min(self._at + 1, len(self._text)))
                 return self._tokens
             self._next(gap=gap)
+
+    def _ends_here(self) -> bool:
+        character = self._text[self._at : self._at + 1]
+        if character == ")" and not self._in_range:
+            return self._open == 0
+        return character in ("", "|")
 
     def _next(self, *, gap: bool) -> None:
         last = self._tokens[-1].kind if self._tokens else Kind.END
         character = self._text[self._at]
         if character == '"':
             self._quoted()
-        elif character == "|":
-            self._fail("'|' is reserved: put it in quotes")
         elif self._in_range:
             self._range(character)
         elif last is Kind.COMPARE and not gap:
@@ -74,6 +83,7 @@ class _Lexer:
 
     def _term(self, character: str) -> None:
         if character in _SINGLE:
+            self._open += {"(": 1, ")": -1}.get(character, 0)
             self._add(_SINGLE[character], self._at + 1)
         elif character == "-" and self._negates():
             self._add(Kind.MINUS, self._at + 1)

@@ -43,10 +43,28 @@ _A_TERM: Final = "a word, a \"phrase\", field:value or '('"
 
 
 def parse(text: str) -> Expr:
-    """The tree of a query; All for an empty one.
+    """The tree of a text that is a filter and nothing else; All for an empty one.
 
     Raises:
-        QuerySyntaxError: it is no query, or over a limit.
+        QuerySyntaxError: it is no filter, or over a limit.
+    """
+    expr, end = parse_prefix(text)
+    if text.startswith(")", end):
+        raise syntax_error("this ')' closes nothing", end)
+    if end < len(text):
+        raise syntax_error("a filter alone goes here, no pipes: quote the '|'", end)
+    return expr
+
+
+def parse_prefix(text: str, start: int = 0) -> tuple[Expr, int]:
+    """The tree of the filter that begins at `start`, and where it ends: at a `|`
+    outside of quotes, at a `)` that closes nothing, or at the end of the text.
+
+    Offsets, of errors too, count from the beginning of the text. Its length is limited
+    as a whole; terms and depth of each filter are.
+
+    Raises:
+        QuerySyntaxError: there is no filter, or it is over a limit.
     """
     broken = offset_of_broken(text)
     if broken is not None:
@@ -55,7 +73,7 @@ def parse(text: str) -> Expr:
         raise syntax_error(
             f"a query has at most {MAX_TEXT_BYTES} bytes", min(len(text), 65_535)
         )
-    return _Parser(tokenize(text)).query()
+    return _Parser(tokenize(text, start)).query()
 
 
 class _Parser:
@@ -65,13 +83,9 @@ class _Parser:
         self._depth = 0
         self._terms = 0
 
-    def query(self) -> Expr:
-        if self._here.kind is Kind.END:
-            return All()
-        expr = self._any()
-        if self._here.kind is Kind.RIGHT:
-            self._fail("this ')' closes nothing")
-        return expr
+    def query(self) -> tuple[Expr, int]:
+        expr = All() if self._here.kind is Kind.END else self._any()
+        return expr, self._here.start
 
     def _any(self) -> Expr:
         """Two levels of the grammar in one, to be sparing with frames."""

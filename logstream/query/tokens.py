@@ -25,6 +25,7 @@ class Kind(Enum):
     OR = auto()
     NOT = auto()
     END = auto()
+    """Of the filter: its text is empty, `|` or `)`."""
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -43,6 +44,6 @@ class Token(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> str:
         """For an error message: short, whatever was written."""
-        if self.kind is Kind.END:
+        if self.kind is Kind.END and not self.text:
             return "the end of the query"
         return self.text if len(self.text) <= 40 else f"{self.text[:40]}…"

@@ -18,6 +18,7 @@ from logstream.query import (
     Wild,
     glob_of,
     parse,
+    parse_prefix,
 )
 
 STAR, MARK = Wild.ANY, Wild.ONE
@@ -130,7 +131,8 @@ def test_canonical_text(expr: Expr, text: str) -> None:
         ("()", 1, "found )"),
         ("(a", 2, "expected ')' for the '(' at character 1, found the end"),
         ("(a OR", 5, "expected a word"),
-        (")", 0, "found )"),
+        (")", 0, "this ')' closes nothing"),
+        ("(a | b)", 3, "expected ')' for the '(' at character 1, found |"),
         ("-)", 1, "closes nothing"),
         ("a ) b", 2, "this ')' closes nothing"),
         ("OR a", 0, "found OR"),
@@ -164,8 +166,8 @@ def test_canonical_text(expr: Expr, text: str) -> None:
         ("a\\", 1, "expected a character after"),
         ("a\\q", 1, "'\\q' means nothing"),
         ('"a\\7"', 2, "'\\7' means nothing"),
-        ("a | b", 2, "'|' is reserved"),
-        ("x:[1|2 TO 3]", 4, "'|' is reserved"),
+        ("a | b", 2, "no pipes: quote the '|'"),
+        ("x:[1|2 TO 3]", 4, "expected TO, found |"),
         ("x:~a", 2, "'~' is reserved"),
         ("a\0b", 1, "NUL"),
         ("a\ud800b", 1, "surrogate"),
@@ -191,3 +193,36 @@ def test_an_error_points_at_the_token(text: str, offset: int, message: str) -> N
         parse(text)
     assert message in str(raised.value)
     assert raised.value.offset == offset
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "expected", "end"),
+    [
+        ("a | b", 0, A, 2),
+        ("a|b", 0, A, 1),
+        ("| b", 0, All(), 0),
+        ("  | b", 0, All(), 2),
+        ("", 0, All(), 0),
+        ("a  ", 0, A, 3),
+        ('a "|" | x', 0, And((A, Says(glob_of("|")))), 6),
+        ("(a OR (b)) | x", 0, Or((A, B)), 11),
+        ("count() if (a) by x", 12, A, 13),
+        ("if ((a b)) by", 4, And((A, B)), 9),
+        ("if (x:[1 TO 2] ) by", 4, Range("x", Bound("1"), Bound("2")), 15),
+        ("if () by", 4, All(), 4),
+        (r"a\| | b", 0, Says(glob_of("a|")), 4),
+        ('a | "open \\q ~ [', 0, A, 2),
+        ("x:y|z", 0, Match("x", glob_of("y")), 3),
+    ],
+)
+def test_a_filter_ends_where_a_pipe_begins(
+    text: str, start: int, expected: Expr, end: int
+) -> None:
+    """Nothing behind it is looked at: it is in another language."""
+    assert parse_prefix(text, start) == (expected, end)
+
+
+def test_errors_of_a_filter_further_on_count_from_the_beginning() -> None:
+    with pytest.raises(QuerySyntaxError, match="character 9") as raised:
+        parse_prefix("a | b (x:)", 7)
+    assert raised.value.offset == 8
