@@ -175,6 +175,34 @@ class QueryConfig(_Section, frozen=True, kw_only=True):
     other. More are answered with 429."""
 
 
+class SqlTable(_Section, frozen=True, kw_only=True):
+    """A file or database that SQL may join the entries with, read-only."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    """What SQL calls it."""
+
+    path: str
+    """A Parquet, CSV or JSON file, a pattern such as `hosts/*.parquet`, or a DuckDB or
+    SQLite database."""
+
+    kind: Literal["parquet", "csv", "json", "duckdb", "sqlite"] | None = None
+    """What it is; None: what the file's name ends in tells."""
+
+    table: str = ""
+    """The table of a database that `name` stands for; without one all of them may be
+    read, as `name.table`."""
+
+
+class SqlConfig(_Section, frozen=True, kw_only=True):
+    """SQL of users: read-only, over the entries and what is named here."""
+
+    enabled: bool = True
+    """Whether SQL may be sent at all."""
+
+    allow: tuple[SqlTable, ...] = ()
+    """Tables beside `logs`. Nothing else can be reached."""
+
+
 class DeadLettersConfig(_Section, frozen=True, kw_only=True):
     """Entries that were acked and could not be processed, kept with the reason."""
 
@@ -238,6 +266,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     journal: JournalConfig = JournalConfig()
     workers: WorkersConfig = WorkersConfig()
     query: QueryConfig = QueryConfig()
+    sql: SqlConfig = SqlConfig()
     dead_letters: DeadLettersConfig = DeadLettersConfig()
     plugins: PluginsConfig = PluginsConfig()
     log: LogConfig = LogConfig()

@@ -285,4 +285,7 @@ def _anonymous(name: str) -> tuple[int, Path]:
 
 
 _HAS_MEMFD = hasattr(os, "memfd_create")
+ANONYMOUS_FOLDER = Path("/proc/self/fd" if _HAS_MEMFD else tempfile.gettempdir())
+"""Where the paths of files in memory lie."""
+
 _fdatasync = getattr(os, "fdatasync", os.fsync)

@@ -37,6 +37,7 @@ from logstream.storage.dead_letters import DeadLetter, DeadLetterStore
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
+from logstream.storage.sql.console import SqlConsole
 from logstream.storage.turns import Turns
 from logstream.telemetry import metrics
 
@@ -113,6 +114,7 @@ class Engine:
         files: SegmentFiles,
         partitions: Partitions,
         reader: Reader,
+        sql: SqlConsole,
         dead_letters: DeadLetterStore,
         make_pool: Callable[[Callable[[Segment, Outcome], None]], WorkerPool],
         make_journal: Callable[[WorkerPool, GroupDone], Journal],
@@ -124,6 +126,7 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.reader = reader
+        self.sql = sql
         self.dead_letters = dead_letters
         self.compile_filter = compile_filter
         self._files = files

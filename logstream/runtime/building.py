@@ -8,7 +8,12 @@ from pathlib import Path
 from logstream.config.settings import Settings
 from logstream.core.errors import BadRequest, ConfigError
 from logstream.journal.answers import Answers
-from logstream.journal.files import DiskFiles, MemoryFiles, SegmentFiles
+from logstream.journal.files import (
+    ANONYMOUS_FOLDER,
+    DiskFiles,
+    MemoryFiles,
+    SegmentFiles,
+)
 from logstream.journal.journal import GroupDone, Journal
 from logstream.journal.positions import Positions
 from logstream.journal.segment import Segment
@@ -36,6 +41,8 @@ from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.retention import Retention
+from logstream.storage.sql.console import SqlConsole
+from logstream.storage.sql.tables import SqlTables
 from logstream.storage.turns import Turns
 
 IN_MEMORY = ":memory:"
@@ -110,7 +117,10 @@ def open_engine(
             query_memory_bytes=settings.query.memory_bytes,
         )
         try:
-            engine = _build(settings, plugins, chain, hub, folder)
+            sql_tables = _confine(settings, hub, folder)
+            engine = _build(
+                settings, plugins, chain, hub, folder, sql_tables=sql_tables
+            )
             try:
                 engine.start()
                 yield engine, folder
@@ -123,12 +133,25 @@ def open_engine(
             folder.close()
 
 
+def _confine(settings: Settings, hub: Hub, folder: DataFolder | None) -> SqlTables:
+    """Let DuckDB reach what it needs, and no more. Raises ConfigError."""
+    tables = SqlTables(settings.sql.allow)
+    tables.load_extensions(hub)
+    folders = [ANONYMOUS_FOLDER, *tables.folders]
+    if folder is not None:
+        folders.append(folder.path.resolve())
+    hub.confine(folders=folders, files=tables.files)
+    return tables
+
+
 def _build(
     settings: Settings,
     plugins: Plugins,
     chain: Chain,
     hub: Hub,
     folder: DataFolder | None,
+    *,
+    sql_tables: SqlTables,
 ) -> Engine:
     partitions = Partitions(hub, folder.partitions if folder else None)
     dead_letters = DeadLetterStore(
@@ -191,6 +214,13 @@ def _build(
         files=files,
         partitions=partitions,
         reader=Reader(hub, partitions, timeout_s=settings.query.timeout_s),
+        sql=SqlConsole(
+            hub,
+            partitions,
+            settings.sql,
+            sql_tables,
+            timeout_s=settings.query.timeout_s,
+        ),
         dead_letters=dead_letters,
         make_pool=make_pool,
         make_journal=make_journal,

@@ -11,6 +11,7 @@ from logstream.plugins.manager import Plugins
 from logstream.runtime.building import open_engine
 from logstream.storage.dead_letters import DeadLetterStore
 from logstream.storage.reader import Reader
+from logstream.storage.sql.console import SqlConsole
 
 
 class LocalEngine:
@@ -24,6 +25,12 @@ class LocalEngine:
         """Of all that was acked before the call."""
         self._engine.settle_now()
         return self._engine.reader
+
+    @property
+    def sql(self) -> SqlConsole:
+        """Over all that was acked before the call."""
+        self._engine.settle_now()
+        return self._engine.sql
 
     @property
     def dead_letters(self) -> DeadLetterStore:

@@ -9,7 +9,7 @@ import logging
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from logstream.core.errors import (
 )
 from logstream.storage.control import QueryControl, current_control
 from logstream.storage.shredding import Shredding
+from logstream.storage.sql.confinement import confine
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +101,12 @@ class Hub:
         be attached anew (`invalid_database`); it says whether that will be done.
         """
         self._on_invalid = call
+
+    def confine(self, *, folders: Sequence[Path], files: Sequence[Path] = ()) -> None:
+        """Open no file from now on but these and those in these folders, take no more
+        settings, and load no extension; see `storage.sql.confinement`.
+        """
+        confine(self._root, folders=folders, files=files)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         return self._root.cursor()

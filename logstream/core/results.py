@@ -1,0 +1,13 @@
+"""Results: what the columns of an answer are called, and what is in them."""
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["text", "integer", "number", "boolean", "time", "duration", "json"]
+"""`time` is RFC 3339 text with Z, `duration` a number of seconds, `json` any value."""
+
+
+class ResultColumn(msgspec.Struct, frozen=True):
+    name: str
+    kind: Kind

@@ -1,0 +1,1 @@
+"""SQL of users over the entries: checked, confined and bounded."""

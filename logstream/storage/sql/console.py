@@ -1,0 +1,181 @@
+"""The console: runs a statement of a user, checked, confined and bounded.
+
+What runs is the text that was checked, inside a SELECT that makes JSON's values of its
+results; the parse tree of the whole is looked at again, so that the text is in it as it
+was checked, whatever stands in it.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import duckdb
+
+from logstream.config.settings import SqlConfig
+from logstream.core.errors import BadRequest, QuerySyntaxError, StorageError
+from logstream.core.results import ResultColumn
+from logstream.storage.hub import Hub, first_line, is_fatal
+from logstream.storage.partition import Partition
+from logstream.storage.partitions import Partitions
+from logstream.storage.sql.guard import Checked, check, is_inside, syntax_error
+from logstream.storage.sql.shaping import Shape, probe
+from logstream.storage.sql.tables import SqlTables
+from logstream.storage.sql.view import NAME, make_view
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Params = Sequence[Any] | Mapping[str, Any]
+
+_TRIES = 3
+_DAY = re.compile(r'"?\bd\d{8}(?:g\d+)?\b"?(?:\."?main"?)?(?:\."?entries"?)?')
+"""What a day is called in the hub: no name for users."""
+
+_MAX_MESSAGE = 2_000
+_HIS = (
+    *(duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException),
+    *(duckdb.SyntaxException, duckdb.InvalidInputException, duckdb.DataError),
+    *(duckdb.NotSupportedError, duckdb.PermissionException),
+    *(duckdb.ConstraintException, duckdb.SequenceException),
+)
+"""Errors that whoever wrote the SQL can mend."""
+
+
+class SqlResult:
+    """Rows as they come. Valid inside the consumer only; to be read once."""
+
+    def __init__(
+        self, db: duckdb.DuckDBPyConnection, columns: tuple[ResultColumn, ...]
+    ) -> None:
+        self._db = db
+        self.columns = columns
+
+    def batches(self, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows in lists of up to `size`; values of kind `json` are their JSON text."""
+        while rows := self._db.fetchmany(size):
+            yield rows
+
+
+class SqlConsole:
+    """Thread-safe."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        partitions: Partitions,
+        config: SqlConfig,
+        tables: SqlTables,
+        *,
+        timeout_s: float,
+    ) -> None:
+        self._hub = hub
+        self._partitions = partitions
+        self._enabled = config.enabled
+        self._tables = tables
+        self._timeout_s = timeout_s
+
+    def tables(self) -> list[str]:
+        """What a statement may read."""
+        names = self._tables.names(self._hub)
+        return [NAME, *sorted({".".join(path) for path in names if len(path) < 3})]
+
+    def run(
+        self,
+        text: str,
+        consume: Callable[[SqlResult], T],
+        *,
+        params: Params = (),
+        limit: int,
+        from_ns: int | None = None,
+        to_ns: int | None = None,
+    ) -> T:
+        """Hand the result to a consumer, and return what that makes of it.
+
+        Args:
+            params: For `?` and `$1`, or by name for `$name`.
+            limit: Rows beyond are not computed.
+            from_ns: `logs` has entries of [from_ns, to_ns) only.
+
+        Raises:
+            QuerySyntaxError: it may not be run, or DuckDB does not understand it.
+            BadRequest: a value in it cannot be computed; SQL is off.
+            QueryTimeout, QueryMemory, StorageError: see `Hub.reading`.
+        """
+        if not self._enabled:
+            raise BadRequest("SQL is off here (sql.enabled).")
+        allowed = {(NAME,), *self._tables.names(self._hub)}
+        with self._hub.reading(self._timeout_s) as db:
+            checked = check(db, text, tables=allowed)
+            run = _Run(db, checked, params, limit)
+            for left in reversed(range(_TRIES)):
+                days = self._days(from_ns, to_ns) if (NAME,) in checked.tables else []
+                try:
+                    make_view(db, days, from_ns=from_ns, to_ns=to_ns)
+                    self._tables.make_views(self._hub, db, checked.tables)
+                    return consume(run.begin())
+                except duckdb.Error as error:
+                    if left and self._moved(days, from_ns, to_ns):
+                        continue
+                    raise self._explained(text, error) from error
+            raise AssertionError
+
+    def _days(self, from_ns: int | None, to_ns: int | None) -> list[Partition]:
+        days = self._partitions.days(from_ns, to_ns)
+        return self._partitions.readable(days)
+
+    def _moved(
+        self, days: list[Partition], from_ns: int | None, to_ns: int | None
+    ) -> bool:
+        """Whether a day was compacted or removed since it was looked up."""
+        if not days:
+            return False
+        now = {day.name for day in self._days(from_ns, to_ns)}
+        return any(day.name not in now for day in days)
+
+    def _explained(self, text: str, error: duckdb.Error) -> Exception:
+        """What to raise: DuckDB's words, without what is ours in them."""
+        if is_fatal(error) or isinstance(
+            error, duckdb.InterruptException | duckdb.OutOfMemoryException
+        ):
+            return error
+        if isinstance(error, duckdb.IOException | duckdb.PermissionException):
+            _log.warning("A statement could not read: %s", first_line(error))
+            return StorageError(f"A table of sql.allow cannot be read: {error}")
+        if not isinstance(error, _HIS):
+            return error
+        found = syntax_error(text, error, lines_before=1)
+        message = _DAY.sub(NAME, self._tables.without_paths(str(found)))
+        return QuerySyntaxError(message[:_MAX_MESSAGE], offset=found.offset)
+
+
+class _Run:
+    """One statement on one connection."""
+
+    def __init__(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        checked: Checked,
+        params: Params,
+        limit: int,
+    ) -> None:
+        self._db = db
+        self._checked = checked
+        self._params = params
+        self._limit = limit
+
+    def begin(self) -> SqlResult:
+        text = self._checked.text
+        first = probe(text)
+        if not is_inside(self._db, first, self._checked):
+            raise QuerySyntaxError("The SQL cannot be checked.", offset=0)
+        self._execute(first)
+        shape = Shape(self._db.description or ())
+        whole = shape.around(text, limit=self._limit)
+        if not is_inside(self._db, whole, self._checked):
+            raise QuerySyntaxError("The SQL cannot be checked.", offset=0)
+        self._execute(whole)
+        return SqlResult(self._db, shape.columns)
+
+    def _execute(self, text: str) -> None:
+        self._db.execute(text, self._params or None)
