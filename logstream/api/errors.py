@@ -43,3 +43,10 @@ class MethodNotAllowed(BadRequest):
 
     code = "method_not_allowed"
     http_status = 405
+
+
+class NotAcceptable(BadRequest):
+    """An Accept header that names nothing that the answer can be written as."""
+
+    code = "not_acceptable"
+    http_status = 406

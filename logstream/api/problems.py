@@ -44,6 +44,7 @@ TITLES = {
     "too_large": "The request is too large",
     "unknown_encoding": "The Content-Encoding is not known",
     "unsupported_media_type": "The Content-Type is not taken here",
+    "not_acceptable": "The answer cannot be written as Accept asks",
     "method_not_allowed": "The path does not take this method",
     "body_timeout": "The body did not arrive in time",
     "body_cut_off": "The body was cut off",

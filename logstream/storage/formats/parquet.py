@@ -1,0 +1,21 @@
+"""Parquet: its table of contents comes last and points back, so that DuckDB needs a
+file to write to; that is sent on when it is whole, and is gone afterwards.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from logstream.storage.results import Result
+
+_PART_BYTES = 1_048_576
+
+
+def write_parquet(result: Result, sink: Callable[[bytes], None]) -> None:
+    with tempfile.TemporaryDirectory(prefix="result-", dir=result.tmp) as folder:
+        path = Path(folder) / "result.parquet"
+        result.write_parquet(path)
+        result.begun = True
+        with path.open("rb") as file:
+            while part := file.read(_PART_BYTES):
+                sink(part)
