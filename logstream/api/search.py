@@ -10,6 +10,8 @@ from msgspec import Meta
 
 from logstream.api.bodies import AnyRequest
 from logstream.api.context import context_of, json_answer
+from logstream.api.errors import NotAcceptable
+from logstream.api.formats import MEDIA_TYPES, FormatName, format_of
 from logstream.api.operations import Header, Operation, RequestBody
 from logstream.api.parameters import Fields, NoParameters, body_of, query_of
 from logstream.api.reading import READ_PROBLEMS
@@ -29,19 +31,28 @@ from logstream.api.shapes import (
     entries_json,
     entry_with_id,
 )
-from logstream.api.streaming import Rows, stream, wants_lines
+from logstream.api.streaming import Rows, stream
+from logstream.api.streaming_parts import Sink, stream_parts
 from logstream.config.settings import QueryConfig
 from logstream.core.errors import (
     BadRequest,
     NotFound,
     QuerySyntaxError,
+    TooLarge,
 )
+from logstream.storage.formats import write as write_result
 from logstream.storage.reader import Page
 from logstream.storage.selection import Selection
 
 Order = Literal["asc", "desc"]
 
-_PROBLEMS = (BadRequest, QuerySyntaxError, *READ_PROBLEMS)
+_PROBLEMS = (
+    BadRequest,
+    QuerySyntaxError,
+    NotAcceptable,
+    TooLarge,
+    *READ_PROBLEMS,
+)
 
 _Filter = Annotated[
     str, Meta(description="A query, such as `level:error status:>=500 timeout`.")
@@ -52,7 +63,10 @@ _Limit = (
     "Entries at most; `query.default_limit` and `query.max_limit` bound it, and "
     "`query.max_stream_rows` that of a stream by time, where 0 means all."
 )
-_Format = "`ndjson` streams, as `Accept: application/x-ndjson` does."
+_Format = (
+    "`json`, `ndjson`, `csv`, `arrow` (IPC stream), `parquet`, or `table` (columns, "
+    "then rows); without it, what `Accept` names."
+)
 _SortBy = "`timestamp`, `source`, `level`, `message`, or a field's (dotted) name."
 _Cursor = "From the `Link` header of the page before; all else stays the same."
 _Ids = 'Begin each entry with its `"id"`.'
@@ -77,9 +91,7 @@ class LogsParameters(Fields, frozen=True, kw_only=True):
     cursor: Annotated[str, Meta(description=_Cursor)] = ""
     ids: Annotated[bool, Meta(description=_Ids)] = False
     timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
-    format: Annotated[Literal["json", "ndjson"] | None, Meta(description=_Format)] = (
-        None
-    )
+    format: Annotated[FormatName | None, Meta(description=_Format)] = None
 
 
 class QueryBody(Fields, frozen=True, kw_only=True):
@@ -98,9 +110,7 @@ class QueryBody(Fields, frozen=True, kw_only=True):
     cursor: Annotated[str | None, Meta(description=_Cursor)] = None
     ids: Annotated[bool, Meta(description=_Ids)] = False
     timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
-    format: Annotated[Literal["json", "ndjson"] | None, Meta(description=_Format)] = (
-        None
-    )
+    format: Annotated[FormatName | None, Meta(description=_Format)] = None
 
 
 class NextPage(Fields, frozen=True, kw_only=True):
@@ -135,8 +145,8 @@ async def list_entries(request: AnyRequest) -> Response[bytes]:
     selection = select(
         context.engine, span, text=asked.q, levels=levels, sources=asked.source
     )
-    if wants_lines(request, asked.format):
-        return await _stream(request, asked, selection, asked.cursor)
+    if (how := format_of(request, asked.format)) != "json":
+        return await _stream(request, asked, selection, asked.cursor, how)
     body, cursor = await _page(request, asked, selection, asked.cursor)
     repeat = [
         ("q", asked.q),
@@ -195,8 +205,8 @@ async def query(request: AnyRequest) -> Response[bytes]:
         sources=[source for source in sources or [] if source],
     )
     start = page.cursor or asked.cursor or ""
-    if wants_lines(request, asked.format):
-        return await _stream(request, asked, selection, start)
+    if (how := format_of(request, asked.format)) != "json":
+        return await _stream(request, asked, selection, start, how)
     body, cursor = await _page(request, asked, selection, start)
     return json_answer(body, _link("/api/v1/query", [], span, cursor))
 
@@ -283,12 +293,41 @@ async def _stream(
     asked: LogsParameters | QueryBody,
     selection: Selection,
     cursor: str,
+    how: FormatName,
 ) -> Response[bytes]:
-    """The same entries as lines; by time, as many as there are."""
+    """The same entries in another format; by time, as many as there are."""
     context = context_of(request)
     config = context.settings.query
     sort_by = sort_field(asked.sort_by)
     whole = asked.limit == 0 and sort_by == "timestamp"
+    limit = config.max_stream_rows if whole else _stream_limit(asked, config)
+    timeout_s = timeout_of(asked.timeout_s, config)
+    if how != "ndjson":
+        if cursor or sort_by != "timestamp":
+            raise BadRequest(f"As {how} entries come by timestamp, and from the first.")
+        rows = partial(
+            context.engine.reader.rows,
+            selection,
+            limit=limit,
+            descending=asked.sort_order == "desc",
+            ids=asked.ids,
+        )
+
+        def write(sink: Sink) -> None:
+            if whole and (count := context.engine.reader.count(selection)) > limit:
+                raise TooLarge(
+                    f"There are {count} entries, more than {limit} "
+                    "(query.max_stream_rows): narrow the time range or the filter."
+                )
+            rows(lambda result: write_result(result, how, sink))
+
+        return await stream_parts(
+            context.reads,
+            request,
+            write,
+            media_type=MEDIA_TYPES[how],
+            timeout_s=timeout_s or config.timeout_s,
+        )
 
     def read(limit: int, start: str | None) -> Page:
         return context.engine.reader.entries(
@@ -299,15 +338,15 @@ async def _stream(
             cursor=start,
         )
 
-    rows = Rows(
+    pages = Rows(
         read=read,
-        limit=config.max_stream_rows if whole else _stream_limit(asked, config),
+        limit=limit,
         cursor=cursor or None,
         whole=whole,
         ids=asked.ids,
-        timeout_s=timeout_of(asked.timeout_s, config),
+        timeout_s=timeout_s,
     )
-    return await stream(context.reads, request, rows)
+    return await stream(context.reads, request, pages)
 
 
 def _stream_limit(asked: LogsParameters | QueryBody, config: QueryConfig) -> int:

@@ -46,15 +46,22 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinesResponse(Response[bytes]):
-    """A 200 with lines."""
+    """A 200 whose body comes as it is made."""
 
-    def __init__(self, lines: AsyncIterator[bytes], request: AnyRequest) -> None:
-        super().__init__(b"", media_type=MEDIA_TYPE)
+    def __init__(
+        self,
+        lines: AsyncIterator[bytes],
+        request: AnyRequest,
+        media_type: str = MEDIA_TYPE,
+    ) -> None:
+        super().__init__(b"", media_type=media_type)
         self._lines = lines
         self._request = request
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIStreamingResponse:
-        found = _Lines(iterator=self._lines, media_type=MEDIA_TYPE, status_code=200)
+        found = _Lines(
+            iterator=self._lines, media_type=str(self.media_type), status_code=200
+        )
         found.gone = watch(self._request)
         return found
 
@@ -77,14 +84,6 @@ class _Lines(ASGIStreamingResponse):
             for task in (sending, self.gone):
                 task.cancel()
             await asyncio.wait({sending, self.gone})
-
-
-def wants_lines(request: AnyRequest, asked: str | None) -> bool:
-    """Whether the answer is to be NDJSON: `format` says so, or else `Accept`."""
-    if asked is not None:
-        return asked == "ndjson"
-    accepted = request.headers.get("accept", "")
-    return MEDIA_TYPE in accepted or "application/ndjson" in accepted
 
 
 async def stream(gate: ReadGate, request: AnyRequest, rows: Rows) -> LinesResponse:

@@ -213,7 +213,12 @@ def _build(
         settings=settings,
         files=files,
         partitions=partitions,
-        reader=Reader(hub, partitions, timeout_s=settings.query.timeout_s),
+        reader=Reader(
+            hub,
+            partitions,
+            timeout_s=settings.query.timeout_s,
+            tmp=folder.tmp if folder else None,
+        ),
         sql=SqlConsole(
             hub,
             partitions,

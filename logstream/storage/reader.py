@@ -3,14 +3,15 @@
 Reads never wait for loads, nor loads for reads: DuckDB gives each its own snapshot.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 import msgspec
 
 from logstream.core.entry import ID_LINE_BITS
+from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
 from logstream.storage.hub import Hub
 from logstream.storage.paging import (
@@ -22,6 +23,7 @@ from logstream.storage.paging import (
 from logstream.storage.partition import Partition, PartitionState
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import places
+from logstream.storage.results import Result, json_value
 from logstream.storage.selection import Selection, condition, union, value_of
 
 T = TypeVar("T")
@@ -35,6 +37,15 @@ MAX_GROUPS = 100_000
 """Values that any answer counts, the most frequent ones: a sender's names must not
 decide what an answer costs. Groups beyond are spilled, and never reach Python."""
 
+ENTRY_COLUMNS = (
+    ResultColumn("timestamp", "time"),
+    ResultColumn("source", "text"),
+    ResultColumn("level", "text"),
+    ResultColumn("message", "text"),
+    ResultColumn("fields", "json"),
+)
+_ID_COLUMN = ResultColumn("id", "text")
+
 _TRIES = 3
 _EMPTY = msgspec.Raw(b"{}")
 _NOT_ITS_FORM = (
@@ -43,8 +54,6 @@ _NOT_ITS_FORM = (
     duckdb.FatalException,
 )
 """What stops a query of either form; see `Selection.fast`."""
-_INFINITE = re.compile(r'("(?:[^"\\]|\\.)*")|-?Infinity')
-"""A text, which stays as it is, or an infinite number."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -89,8 +98,16 @@ class Reader:
         QueryTimeout, BadRequest, StorageError: see `Hub.reading`.
     """
 
-    def __init__(self, hub: Hub, partitions: Partitions, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        partitions: Partitions,
+        *,
+        timeout_s: float,
+        tmp: Path | None = None,
+    ) -> None:
         self._hub = hub
+        self._tmp = tmp
         self._partitions = partitions
         self._timeout_s = timeout_s
 
@@ -123,6 +140,38 @@ class Reader:
             start=start,
             query=query,
         )
+
+    def rows(
+        self,
+        selection: Selection,
+        consume: Callable[[Result], T],
+        *,
+        limit: int,
+        descending: bool = True,
+        ids: bool = False,
+    ) -> T:
+        """Hand entries by time to `consume`, as rows that come as they are taken.
+
+        A form of the query that fails is replaced by the other while no row was given.
+        """
+        failed: list[duckdb.Error] = []
+        columns = (_ID_COLUMN, *ENTRY_COLUMNS) if ids else ENTRY_COLUMNS
+
+        def read(db: duckdb.DuckDBPyConnection, fast: bool) -> T:
+            if failed:
+                raise failed[0]
+            statement = self._by_day(
+                db, selection, columns, descending=descending, fast=fast
+            )
+            result = Result(db, statement, columns, limit=limit, tmp=self._tmp)
+            try:
+                return consume(result)
+            except duckdb.Error as error:
+                if result.begun:
+                    failed.append(error)
+                raise
+
+        return self._read(read)
 
     def get(self, entry_id: int) -> Row | None:
         """The entry with an id. Looks into the days that have its segment only."""
@@ -247,6 +296,36 @@ class Reader:
         if not parts:
             parts.append(f"{select} FROM {union([])} WHERE {where.text} {tail}")
         return Sql(" UNION ALL ".join(parts), (*params, *where.params) * len(parts))
+
+    def _by_day(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        selection: Selection,
+        columns: Sequence[ResultColumn],
+        *,
+        descending: bool,
+        fast: bool,
+    ) -> Sql:
+        """Each day sorted by itself, one behind the other: the first row comes as soon
+        as in one sort of all, and DuckDB keeps the order.
+        """
+        order = "DESC" if descending else "ASC"
+        names = ", ".join(column.name for column in columns)
+        where = condition(selection, fast=fast)
+        days = self._partitions.days(selection.from_ns, selection.to_ns)
+        if not descending:
+            days.reverse()
+        parts = []
+        for partition in self._partitions.readable(days):
+            place = places(db, partition, selection.needs)
+            test = f"{place} AND {where.text}" if place else where.text
+            parts.append(
+                f"(SELECT {names} FROM {partition.name}.entries WHERE {test} "
+                f"ORDER BY timestamp {order}, id {order})"
+            )
+        if not parts:
+            parts.append(f"SELECT {names} FROM {union([])} WHERE {where.text}")
+        return Sql(" UNION ALL ".join(parts), where.params * len(parts))
 
     def _days_of(self, db: duckdb.DuckDBPyConnection, selection: Selection) -> str:
         days = self._partitions.days(selection.from_ns, selection.to_ns)
@@ -385,12 +464,8 @@ def _row(found: Sequence[Any]) -> Row:
 
 
 def _fields_json(text: object) -> msgspec.Raw:
-    if not isinstance(text, str):
-        return _EMPTY
-    if "Infinity" in text:
-        # 1e999 is valid JSON and an infinite double; JSON has no way to say that back.
-        text = _INFINITE.sub(lambda found: found[1] or "null", text)
-    return msgspec.Raw(text.encode())
+    found = json_value(text) if isinstance(text, str) else None
+    return _EMPTY if found is None else found
 
 
 def _totals(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:

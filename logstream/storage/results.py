@@ -43,7 +43,7 @@ class Result:
         db: Has nothing else to do meanwhile.
         statement: A SELECT of as many columns as `columns` has, in that order.
         limit: Rows at most; None: as many as there are.
-        tmp: Where a file may be written for a moment; None: where the system has it.
+        tmp: Where a file may be written for a moment; None: nowhere.
     """
 
     def __init__(
@@ -87,7 +87,6 @@ class Result:
             duckdb.Error: the statement cannot be run.
         """
         text, params = self._select_typed()
-        self.begun = True
         return self._db.sql(text, params=list(params))
 
     def write_parquet(self, path: Path) -> None:
@@ -101,7 +100,9 @@ class Result:
         self._db.execute(copy, (*params, str(path)))
 
     def _select_typed(self) -> tuple[str, tuple[Any, ...]]:
-        self._db.execute("SET TimeZone = 'UTC'")  # of this cursor: what instants say
+        zone = self._db.execute("SELECT current_setting('TimeZone')").fetchall()
+        if zone != [("UTC",)]:  # what instants say; a confined store is set so for good
+            self._db.execute("SET TimeZone = 'UTC'")
         return self._select(_TYPED)
 
     def _select(self, forms: dict[Kind, str]) -> tuple[str, tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from logstream.core.errors import BadRequest
 from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
 from logstream.storage.formats import WRITERS, write
@@ -41,6 +43,7 @@ def db() -> Iterator[Db]:
 
 def written(result: Result, name: str) -> bytes:
     parts: list[bytes] = []
+    result.tmp = result.tmp or Path(tempfile.gettempdir())
     write(result, name, parts.append)  # type: ignore[arg-type]
     return b"".join(parts)
 
@@ -175,3 +178,8 @@ def test_what_stops_the_statement_is_told_as_such(db: Db) -> None:
     for name in WRITERS:
         with pytest.raises(duckdb.Error, match=r"[Cc]onver"):
             written(Result(db.cursor(), statement, columns), name)
+
+
+def test_a_store_in_memory_writes_no_parquet(db: Db) -> None:
+    with pytest.raises(BadRequest, match="arrow"):
+        write(numbers(db, 1), "parquet", lambda _: None)

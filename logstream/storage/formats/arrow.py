@@ -22,7 +22,14 @@ def write_arrow(result: Result, sink: Callable[[bytes], None]) -> None:
     file = _Writable(sink)
     writer = StreamWriter.from_writable(file)
     try:
-        writer.write_stream(c_array_stream(result.arrow()))
+        # The first batch before the schema is written: what the statement cannot do
+        # is told while nothing is sent yet.
+        stream = c_array_stream(result.arrow())
+        first = next(iter(stream), None)
+        result.begun = True
+        if first is not None:
+            writer.write_array(first)
+        writer.write_stream(stream)
         writer.close()
     except NanoarrowException as error:
         writer.release()

@@ -6,12 +6,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from logstream.core.errors import BadRequest
 from logstream.storage.results import Result
 
 _PART_BYTES = 1_048_576
 
 
 def write_parquet(result: Result, sink: Callable[[bytes], None]) -> None:
+    """Raises BadRequest: the store is in memory, and DuckDB may write no file."""
+    if result.tmp is None:
+        raise BadRequest("A store in memory writes no Parquet: ask for arrow.")
     with tempfile.TemporaryDirectory(prefix="result-", dir=result.tmp) as folder:
         path = Path(folder) / "result.parquet"
         result.write_parquet(path)
