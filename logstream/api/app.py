@@ -20,6 +20,7 @@ from logstream.api import (
     ingest,
     operate,
     search,
+    sql,
     storage,
 )
 from logstream.api.bodies import Bodies
@@ -38,7 +39,7 @@ App: TypeAlias = Litestar
 ROUTES = (
     *(ingest.add_entry, ingest.add_batch),
     *(search.list_entries, search.query, search.get_entry, search.list_sources),
-    *(analysis.analyze, analysis.stats),
+    *(analysis.analyze, analysis.stats, sql.sql),
     *(operate.health, operate.liveness, operate.readiness, operate.metrics),
     *(operate.queue, operate.list_plugins, operate.positions, operate.root),
     *(dead_letters.list_dead_letters, dead_letters.replay_dead_letters),

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from logstream.core.findings import Report
+from logstream.core.results import Table
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +114,17 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     skipped: list[str]
 
 
+class Sql(msgspec.Struct, frozen=True, kw_only=True):
+    """A question in SQL."""
+
+    text: str
+    from_ns: int | None = None
+    """`logs` begins here, inclusive."""
+    to_ns: int | None = None
+    limit: int | None = None
+    """None = as many as one answer may have."""
+
+
 class Backend(Protocol):
     """Every method may raise the errors of `core.errors`, whichever side found them."""
 
@@ -123,6 +135,10 @@ class Backend(Protocol):
 
     def search(self, search: Search) -> Iterator[Found]:
         """Entries, page by page as they are taken."""
+        ...
+
+    def sql(self, asked: Sql) -> Table:
+        """Rows of one SELECT."""
         ...
 
     def totals(self) -> Totals: ...

@@ -6,7 +6,16 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
-from logstream.cli.backend import Failed, Found, Gone, Saved, Search, Stored, Totals
+from logstream.cli.backend import (
+    Failed,
+    Found,
+    Gone,
+    Saved,
+    Search,
+    Sql,
+    Stored,
+    Totals,
+)
 from logstream.core.errors import (
     BadRequest,
     ConfigError,
@@ -18,6 +27,7 @@ from logstream.core.errors import (
     StorageError,
 )
 from logstream.core.findings import Report
+from logstream.core.results import Table
 from logstream.core.timestamps import format_ns
 
 PAGE_ENTRIES = 5_000
@@ -99,6 +109,16 @@ class HttpBackend:
             cursor = _next_page(response)
             if not cursor or left == 0:
                 return
+
+    def sql(self, asked: Sql) -> Table:
+        body: dict[str, Any] = {"sql": asked.text, "format": "table"}
+        body |= _span(asked.from_ns, asked.to_ns)
+        if asked.limit is not None:
+            body["limit"] = asked.limit
+        response = self._call("POST", "/api/v1/sql", json=body)
+        table = _decode(response, Table)
+        truncated = response.headers.get("LogStream-Truncated") == "true"
+        return msgspec.structs.replace(table, truncated=truncated)
 
     def totals(self) -> Totals:
         return _decode(self._call("GET", "/api/v1/logs/stats"), Totals)

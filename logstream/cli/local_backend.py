@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from logstream.api.selection import Span, select, sort_field
-from logstream.cli.backend import Failed, Found, Gone, Saved, Search, Stored, Totals
+from logstream.api.selection import Span, limit_of, select, sort_field
+from logstream.cli.backend import (
+    Failed,
+    Found,
+    Gone,
+    Saved,
+    Search,
+    Sql,
+    Stored,
+    Totals,
+)
 from logstream.core.findings import Report
+from logstream.core.results import Table
 from logstream.core.timestamps import format_ns
 
 if TYPE_CHECKING:
@@ -75,6 +85,21 @@ class LocalBackend:
             cursor = page.cursor
             if cursor is None or left == 0:
                 return
+
+    def sql(self, asked: Sql) -> Table:
+        from logstream.storage.sql.answer import SqlResult, body_of
+
+        most = self._max_values
+        limit = limit_of(asked.limit, default=most, largest=most)
+
+        def read(result: SqlResult) -> Table:
+            table = msgspec.json.decode(body_of(result, "table"), type=Table)
+            return msgspec.structs.replace(table, truncated=result.truncated)
+
+        table: Table = self._engine.sql.run(
+            asked.text, read, limit=limit, from_ns=asked.from_ns, to_ns=asked.to_ns
+        )
+        return table
 
     def totals(self) -> Totals:
         found = self._engine.reader.stats()

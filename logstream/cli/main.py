@@ -16,6 +16,7 @@ from logstream.cli.commands.query import query
 from logstream.cli.commands.restore import restore
 from logstream.cli.commands.serve import serve
 from logstream.cli.commands.sources import sources
+from logstream.cli.commands.sql import sql
 from logstream.cli.commands.stats import stats
 from logstream.cli.commands.storage import storage
 from logstream.cli.commands.verify import verify
@@ -60,6 +61,7 @@ app.command(rich_help_panel=_FIRST)(serve)
 app.command(rich_help_panel=_FIRST)(collect)
 app.command(rich_help_panel=_FIRST)(generate)
 app.command(rich_help_panel=_ASK)(query)
+app.command(rich_help_panel=_ASK)(sql)
 app.command(rich_help_panel=_ASK)(analyze)
 app.command(rich_help_panel=_ASK)(stats)
 app.command(rich_help_panel=_ASK)(sources)

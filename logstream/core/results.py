@@ -1,6 +1,6 @@
 """Results: what the columns of an answer are called, and what is in them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -11,3 +11,12 @@ Kind = Literal["text", "integer", "number", "boolean", "time", "duration", "json
 class ResultColumn(msgspec.Struct, frozen=True):
     name: str
     kind: Kind
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A result of the format `table`: what the command line and pages draw."""
+
+    columns: tuple[ResultColumn, ...]
+    rows: list[list[Any]]
+    truncated: bool = False
+    """Whether there are more rows."""

@@ -225,6 +225,7 @@ def _build(
             settings.sql,
             sql_tables,
             timeout_s=settings.query.timeout_s,
+            tmp=folder.tmp if folder else None,
         ),
         dead_letters=dead_letters,
         make_pool=make_pool,

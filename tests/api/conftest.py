@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self, cast
 
+import duckdb
 import msgspec
 import pytest
 from litestar import Litestar
@@ -21,6 +22,7 @@ from logstream.core.errors import (
     QuerySyntaxError,
 )
 from logstream.core.findings import Report
+from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
 from logstream.journal.answers import Answer
@@ -35,6 +37,7 @@ from logstream.storage.partition import PartitionState
 from logstream.storage.reader import Page, Row, Stats
 from logstream.storage.retention import RetentionState
 from logstream.storage.selection import Selection
+from logstream.storage.sql.answer import SqlResult
 
 
 class ShelfIntake:
@@ -257,6 +260,18 @@ class ShelfFilter:
         self.sql = self.fast_sql = Sql("message LIKE ?", (text,))
 
 
+class ShelfConsole:
+    """Answers any SQL with one row."""
+
+    def run(self, _: str, consume: Callable[[SqlResult], Any], **asked: Any) -> Any:
+        with duckdb.connect() as db:
+            column = ResultColumn("n", "integer")
+            found = SqlResult(
+                db, "SELECT 1", [column], params=(), limit=asked["limit"], tmp=None
+            )
+            return consume(found)
+
+
 class ShelfEngine:
     """An engine whose parts are shelves; `as_engine` for what wants a real one."""
 
@@ -265,6 +280,7 @@ class ShelfEngine:
         self.reader = ShelfReader()
         self.dead_letters = ShelfLetters()
         self.keeper = ShelfKeeper()
+        self.sql = ShelfConsole()
         self.state = Readiness(ready=True)
         self.settled = 0
         self.replayed: list[Sequence[int] | None] = []

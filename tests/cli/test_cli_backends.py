@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from logstream.cli.backend import Backend, Search
+from logstream.cli.backend import Backend, Search, Sql
 from logstream.cli.configuration import load, plugins_of
 from logstream.cli.connect import open_backend
 from logstream.cli.http_backend import HttpBackend
@@ -277,3 +277,38 @@ def test_memory_of_no_process_is_told(monkeypatch: Any) -> None:
         open_backend(server=None, data=":memory:", config=None),
     ):
         pass
+
+
+def test_sql_gives_rows_of_kinds(backend: Backend) -> None:
+    text = (
+        "SELECT source, count(*) AS n, min(timestamp) AS first, any_value(fields.http) "
+        "AS http FROM logs GROUP BY source ORDER BY source LIMIT 1"
+    )
+    table = backend.sql(Sql(text=text))
+    kinds = [(column.name, column.kind) for column in table.columns]
+    assert kinds == [
+        *(("source", "text"), ("n", "integer"), ("first", "time"), ("http", "json")),
+    ]
+    ((source, count, first, _),) = table.rows
+    assert count == sum(1 for number in STORED if an_entry(number)["source"] == source)
+    assert first.endswith("Z")
+    assert not table.truncated
+
+
+def test_sql_is_limited(backend: Backend) -> None:
+    table = backend.sql(Sql(text="SELECT message FROM logs", limit=3))
+    assert (len(table.rows), table.truncated) == (3, True)
+    table = backend.sql(Sql(text="SELECT message FROM logs"))
+    assert (len(table.rows), table.truncated) == (50, True)
+    span = Sql(text="SELECT count(*) FROM logs", from_ns=START, to_ns=START)
+    assert backend.sql(span).rows == [[0]]
+    with pytest.raises(BadRequest, match=r"query\.max_limit"):
+        backend.sql(Sql(text="SELECT 1", limit=51))
+
+
+def test_sql_that_is_wrong_is_told_with_the_place(backend: Backend) -> None:
+    with pytest.raises(QuerySyntaxError, match="nope") as refused:
+        backend.sql(Sql(text="SELECT nope FROM logs"))
+    assert refused.value.offset == 7
+    with pytest.raises(QuerySyntaxError, match="read_csv"):
+        backend.sql(Sql(text="FROM read_csv('/etc/passwd')"))

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import duckdb
 
-_SETTINGS_IN_USE = ("operator_memory_limit", "variant_minimum_shredding_size")
+_SETTINGS_IN_USE = (
+    *("operator_memory_limit", "variant_minimum_shredding_size"),
+    "TimeZone",
+)
 """What the store sets as it goes: a bound of each read, and how a day is shredded."""
 
 

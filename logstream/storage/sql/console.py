@@ -7,17 +7,18 @@ was checked, whatever stands in it.
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 
 from logstream.config.settings import SqlConfig
 from logstream.core.errors import BadRequest, QuerySyntaxError, StorageError
-from logstream.core.results import ResultColumn
 from logstream.storage.hub import Hub, first_line, is_fatal
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
+from logstream.storage.sql.answer import SqlResult
 from logstream.storage.sql.guard import Checked, check, is_inside, syntax_error
 from logstream.storage.sql.shaping import Shape, probe
 from logstream.storage.sql.tables import SqlTables
@@ -26,7 +27,6 @@ from logstream.storage.sql.view import NAME, make_view
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Params = Sequence[Any] | Mapping[str, Any]
 
 _TRIES = 3
 _DAY = re.compile(r'"?\bd\d{8}(?:g\d+)?\b"?(?:\."?main"?)?(?:\."?entries"?)?')
@@ -42,21 +42,6 @@ _HIS = (
 """Errors that whoever wrote the SQL can mend."""
 
 
-class SqlResult:
-    """Rows as they come. Valid inside the consumer only; to be read once."""
-
-    def __init__(
-        self, db: duckdb.DuckDBPyConnection, columns: tuple[ResultColumn, ...]
-    ) -> None:
-        self._db = db
-        self.columns = columns
-
-    def batches(self, size: int) -> Iterator[list[tuple[Any, ...]]]:
-        """Rows in lists of up to `size`; values of kind `json` are their JSON text."""
-        while rows := self._db.fetchmany(size):
-            yield rows
-
-
 class SqlConsole:
     """Thread-safe."""
 
@@ -68,7 +53,9 @@ class SqlConsole:
         tables: SqlTables,
         *,
         timeout_s: float,
+        tmp: Path | None = None,
     ) -> None:
+        self._tmp = tmp
         self._hub = hub
         self._partitions = partitions
         self._enabled = config.enabled
@@ -85,7 +72,7 @@ class SqlConsole:
         text: str,
         consume: Callable[[SqlResult], T],
         *,
-        params: Params = (),
+        params: Sequence[Any] = (),
         limit: int,
         from_ns: int | None = None,
         to_ns: int | None = None,
@@ -93,8 +80,8 @@ class SqlConsole:
         """Hand the result to a consumer, and return what that makes of it.
 
         Args:
-            params: For `?` and `$1`, or by name for `$name`.
-            limit: Rows beyond are not computed.
+            params: For `?`, or `$1` and so on.
+            limit: Rows at most.
             from_ns: `logs` has entries of [from_ns, to_ns) only.
 
         Raises:
@@ -107,18 +94,34 @@ class SqlConsole:
         allowed = {(NAME,), *self._tables.names(self._hub)}
         with self._hub.reading(self._timeout_s) as db:
             checked = check(db, text, tables=allowed)
-            run = _Run(db, checked, params, limit)
             for left in reversed(range(_TRIES)):
                 days = self._days(from_ns, to_ns) if (NAME,) in checked.tables else []
                 try:
                     make_view(db, days, from_ns=from_ns, to_ns=to_ns)
                     self._tables.make_views(self._hub, db, checked.tables)
-                    return consume(run.begin())
+                    return consume(self._begin(db, checked, params, limit))
                 except duckdb.Error as error:
                     if left and self._moved(days, from_ns, to_ns):
                         continue
                     raise self._explained(text, error) from error
             raise AssertionError
+
+    def _begin(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        checked: Checked,
+        params: Sequence[Any],
+        limit: int,
+    ) -> SqlResult:
+        first = probe(checked.text)
+        _expect_inside(db, first, checked)
+        db.execute(first, params or None)
+        shape = Shape(db.description or ())
+        whole = shape.around(checked.text)
+        _expect_inside(db, whole, checked)
+        return SqlResult(
+            db, whole, shape.columns, params=params, limit=limit, tmp=self._tmp
+        )
 
     def _days(self, from_ns: int | None, to_ns: int | None) -> list[Partition]:
         days = self._partitions.days(from_ns, to_ns)
@@ -149,33 +152,6 @@ class SqlConsole:
         return QuerySyntaxError(message[:_MAX_MESSAGE], offset=found.offset)
 
 
-class _Run:
-    """One statement on one connection."""
-
-    def __init__(
-        self,
-        db: duckdb.DuckDBPyConnection,
-        checked: Checked,
-        params: Params,
-        limit: int,
-    ) -> None:
-        self._db = db
-        self._checked = checked
-        self._params = params
-        self._limit = limit
-
-    def begin(self) -> SqlResult:
-        text = self._checked.text
-        first = probe(text)
-        if not is_inside(self._db, first, self._checked):
-            raise QuerySyntaxError("The SQL cannot be checked.", offset=0)
-        self._execute(first)
-        shape = Shape(self._db.description or ())
-        whole = shape.around(text, limit=self._limit)
-        if not is_inside(self._db, whole, self._checked):
-            raise QuerySyntaxError("The SQL cannot be checked.", offset=0)
-        self._execute(whole)
-        return SqlResult(self._db, shape.columns)
-
-    def _execute(self, text: str) -> None:
-        self._db.execute(text, self._params or None)
+def _expect_inside(db: duckdb.DuckDBPyConnection, text: str, checked: Checked) -> None:
+    if not is_inside(db, text, checked):
+        raise QuerySyntaxError("The SQL cannot be checked.", offset=0)

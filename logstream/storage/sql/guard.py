@@ -50,6 +50,7 @@ _KINDS = {
     "MULTI": "a PIVOT without IN (…)",
     "MERGE_INTO": "a MERGE",
     "EXPLAIN": "an EXPLAIN",
+    "THIS": "this",
 }
 _DIGITS = re.compile(r"[0-9]{4,}|\*|\{[^}]*\{")
 """In a format: a width beyond reason, or one that is computed."""
@@ -138,7 +139,10 @@ def _expect_one_select(db: duckdb.DuckDBPyConnection, text: str) -> None:
     if len(statements) != 1:
         found = "none" if not statements else f"{len(statements)}"
         raise QuerySyntaxError(f"Send one SELECT; there is {found} here.", offset=0)
-    name = statements[0].type.name
+    try:
+        name = statements[0].type.name
+    except ValueError:  # DuckDB has kinds that its Python does not know
+        name = "THIS"
     if name != "SELECT":
         kind = _KINDS.get(name, name.replace("_", " "))
         raise QuerySyntaxError(f"Only SELECT may be run here, not {kind}.", offset=0)

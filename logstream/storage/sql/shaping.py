@@ -1,7 +1,4 @@
-"""What SQL gives, as values that JSON has: a SELECT around the statement, by its types.
-
-Done in SQL, since Python's values are not enough: no nanoseconds, no year 10 000.
-"""
+"""What SQL gives, in types that results have: a SELECT around the statement."""
 
 import re
 from collections.abc import Sequence
@@ -9,15 +6,16 @@ from typing import Any
 
 from logstream.core.results import Kind, ResultColumn
 
-_INTEGER = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BIGNUM")
+_INTEGER = re.compile(r"U?(TINY|SMALL|BIG)?INT(EGER)?")
 _NUMBER = re.compile(r"FLOAT|DOUBLE|DECIMAL.*")
 _JSON = re.compile(r"JSON|VARIANT|STRUCT\(.*|MAP\(.*|UNION\(.*|.*\]", re.DOTALL)
 _TIMES = {
-    "TIMESTAMP_NS": ("{0}", "%n"),
-    "TIMESTAMP": ("{0}", "%f"),
-    "TIMESTAMP_S": ("{0}::TIMESTAMP", "%f"),
-    "TIMESTAMP_MS": ("{0}::TIMESTAMP", "%f"),
-    "TIMESTAMP WITH TIME ZONE": ("({0} AT TIME ZONE 'UTC')", "%f"),
+    "TIMESTAMP_NS": "{0}",
+    "TIMESTAMP": "{0}",
+    "TIMESTAMP_S": "{0}",
+    "TIMESTAMP_MS": "{0}",
+    "TIMESTAMP WITH TIME ZONE": "({0} AT TIME ZONE 'UTC')",
+    "TIMESTAMP_NS WITH TIME ZONE": "({0} AT TIME ZONE 'UTC')",
 }
 
 
@@ -42,12 +40,9 @@ class Shape:
         self._shown = ", ".join(shown)
         self._names = ", ".join(f"c{at}" for at in range(len(kinds)))
 
-    def around(self, text: str, *, limit: int) -> str:
-        """The statement that gives the values of another's first rows."""
-        return (
-            f"SELECT {self._shown} FROM (\n{text}\n) AS result({self._names}) "
-            f"LIMIT {limit:d}"
-        )
+    def around(self, text: str) -> str:
+        """The statement that gives another's rows in these types."""
+        return f"SELECT {self._shown} FROM (\n{text}\n) AS given({self._names})"
 
 
 def probe(text: str) -> str:
@@ -57,28 +52,21 @@ def probe(text: str) -> str:
 
 def _of_type(kind: str, column: str) -> tuple[Kind, str]:
     if kind in _TIMES:
-        value, fraction = _TIMES[kind]
-        value = value.format(column)
-        text = (
-            f"rtrim(rtrim(strftime({value}, '%Y-%m-%dT%H:%M:%S.{fraction}'), '0'), '.')"
-        )
-        return "time", f"CASE WHEN isfinite({column}) THEN {text} || 'Z' END"
+        # Beyond the years 1677 to 2262 there are no nanoseconds: null.
+        value = _TIMES[kind].format(column)
+        return "time", f"TRY_CAST({value} AS TIMESTAMP_NS)"
     if kind == "BOOLEAN":
         return "boolean", column
-    if _INTEGER.fullmatch(kind):
-        return "integer", column if kind != "BIGNUM" else f"{column}::VARCHAR"
+    if _INTEGER.fullmatch(kind) and kind != "UBIGINT":
+        return "integer", column
+    if kind in ("UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM"):
+        return "integer", f"{column}::BIGINT"
     if _NUMBER.fullmatch(kind):
         return "number", f"{column}::DOUBLE"
     if kind == "INTERVAL":
         return "duration", f"epoch({column})"
+    if kind in ("JSON", "VARIANT"):
+        return "json", column
     if _JSON.fullmatch(kind):
-        return "json", _as_json(kind, column)
+        return "json", f"to_json({column})"
     return "text", f"{column}::VARCHAR"
-
-
-def _as_json(kind: str, column: str) -> str:
-    if kind == "JSON":
-        return f"{column}::VARCHAR"
-    if kind == "VARIANT":
-        return f"{column}::JSON::VARCHAR"
-    return f"to_json({column})::VARCHAR"

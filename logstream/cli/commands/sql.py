@@ -1,0 +1,93 @@
+"""`logstream sql`: ask in SQL."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from logstream.cli.output import OutputFormat, is_terminal
+from logstream.cli.parameters import (
+    Config,
+    Data,
+    From,
+    NoColor,
+    Output,
+    Server,
+    To,
+    time_range,
+)
+
+if TYPE_CHECKING:
+    from logstream.cli.backend import Backend, Sql
+
+
+def sql(
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="SQL",
+            help="One SELECT over the table logs; - reads it from standard input.",
+            show_default=False,
+        ),
+    ],
+    *,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=1, help="At most so many rows."),
+    ] = None,
+    from_: From = None,
+    to: To = None,
+    output: Output = OutputFormat.table,
+    server: Server = None,
+    data: Data = None,
+    config: Config = None,
+    no_color: NoColor = False,
+) -> None:
+    """Ask in SQL: what DuckDB's SELECT can do, over the table logs.
+
+    Its columns are timestamp, source, level, message, fields and id. A field is
+    fields.status::int, and one inside another fields.http.method. The tables that
+    sql.allow in the config names can be joined; nothing is written, and no file read.
+    """
+    from logstream.cli.backend import Sql
+    from logstream.cli.connect import open_backend
+
+    begin_ns, end_ns = time_range(from_, to)
+    if text == "-":
+        text = typer.get_text_stream("stdin").read()
+    asked = Sql(text=text, from_ns=begin_ns, to_ns=end_ns, limit=limit)
+    with open_backend(server=server, data=data, config=config) as backend:
+        answer(backend, asked, output, color=not no_color)
+
+
+def answer(
+    backend: "Backend", asked: "Sql", output: OutputFormat, *, color: bool = True
+) -> None:
+    """Ask, and print what comes back; a prompt does so too."""
+    from logstream.cli.pointing import pointing_at
+    from logstream.cli.tables import write_table
+
+    with pointing_at(asked.text):
+        table = backend.sql(asked)
+    names = [column.name for column in table.columns]
+    if output is OutputFormat.table:
+        numbers = [c.name for c in table.columns if c.kind in ("integer", "number")]
+        rows = ([_shown(value) for value in row] for row in table.rows)
+        write_table(names, rows, numbers=numbers, color=color)
+    else:
+        from logstream.cli.output import write_records
+
+        write_records(names, table.rows, output)
+    if table.truncated and (output is not OutputFormat.table or is_terminal()):
+        message = f"{len(table.rows):,} rows, the limit: there are more."
+        typer.echo(message, err=True)
+
+
+def _shown(value: object) -> object:
+    """A value for a cell: objects and lists as JSON, numbers with few digits."""
+    import msgspec
+
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict | list | bool):
+        return msgspec.json.encode(value).decode()
+    return value
