@@ -1,0 +1,48 @@
+"""The plan of a query: how `query` and `storage` talk, as strangers."""
+
+import msgspec
+
+from logstream.core.needs import Need
+from logstream.core.results import ResultColumn
+from logstream.core.sql import Sql
+
+
+class ScanColumn(msgspec.Struct, frozen=True):
+    """An expression over the columns of an entry, and what it is called."""
+
+    alias: str
+    safe: Sql
+    """Never fails."""
+    hopeful: Sql
+    """Quicker, but some values make it fail the statement; then `safe` is run."""
+
+
+class Scan(msgspec.Struct, frozen=True, kw_only=True):
+    """One read of the entries.
+
+    Storage makes `name AS (SELECT columns FROM a day WHERE the filter UNION ALL …)` of
+    it, so that each expression is over one day's own table: over a union of whole
+    entries DuckDB makes all of the fields first, 1 400 ms instead of 40 ms a million.
+    """
+
+    name: str
+    where: Sql
+    fast: Sql
+    needs: Need | None
+    columns: tuple[ScanColumn, ...]
+    from_ns: int | None = None
+    to_ns: int | None = None
+    """Bounds of its own, within those of the whole query."""
+    shift_ns: int = 0
+    """How much earlier than the whole query's its span is."""
+    newest: int | None = None
+    """Only so many of the newest matches are needed; None: all."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    scans: tuple[Scan, ...]
+    sql: Sql
+    """A SELECT from the names of the scans."""
+    columns: tuple[ResultColumn, ...]
+    is_entries: bool
+    """Whether each row is an entry: its columns are the contract's keys."""

@@ -1,0 +1,300 @@
+"""Aggregates: what `stats` computes over the rows of a group, such as `avg(took)`."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from logstream.core.errors import BadRequest
+from logstream.core.results import Kind
+from logstream.core.sql import Sql
+from logstream.query.expressions.cursor import Cursor
+from logstream.query.expressions.nodes import Expression, Number, name_text
+from logstream.query.expressions.parser import parse_expression
+from logstream.query.expressions.sql import value_of
+from logstream.query.fragments import of
+from logstream.query.nodes import Expr
+from logstream.query.tables import Table
+from logstream.query.values import (
+    Field,
+    Typed,
+    Value,
+    as_boolean,
+    as_json,
+    as_number,
+    as_text,
+    is_missing,
+)
+
+MOST_VALUES = 1_000
+"""In the list that `values` makes."""
+
+
+class Context(msgspec.Struct, frozen=True):
+    table: Table
+    seconds: Sql | None
+    """How long a group lasts, where that is known; for `rate`."""
+    where: Sql | None
+    """Which rows count."""
+
+
+Make = Callable[[Sequence[Value], Sequence[Expression], Context], Typed]
+
+
+class Kinds(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of aggregate."""
+
+    least: int
+    most: int
+    make: Make
+    shown: str
+    is_additive: bool = False
+    """Whether those of two groups, added, are that of both."""
+
+
+class Aggregate(msgspec.Struct, frozen=True):
+    """A call, with the condition and the name that it was given."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    condition: Expr | None = None
+    name: str | None = None
+
+    def __str__(self) -> str:
+        text = self.call
+        if self.condition is not None:
+            text += f" if ({self.condition})"
+        return text if self.name is None else f"{text} as {name_text(self.name)}"
+
+    @property
+    def call(self) -> str:
+        return f"{self.function}({', '.join(map(str, self.arguments))})"
+
+    @property
+    def shown(self) -> str:
+        """What the column is called."""
+        if self.name is not None:
+            return self.name
+        return str(self)
+
+    @property
+    def is_additive(self) -> bool:
+        return AGGREGATES[self.function].is_additive
+
+    def apply(self, table: Table, seconds: Sql | None = None) -> Typed:
+        where = None
+        if self.condition is not None:
+            if table.scan is None:
+                raise BadRequest(
+                    "`if (filter)` looks at entries, and there are none here any "
+                    "more: use count_if(expression)."
+                )
+            where = table.scan.test(self.condition)
+        values = [value_of(argument, table) for argument in self.arguments]
+        kind = AGGREGATES[self.function]
+        return kind.make(values, self.arguments, Context(table, seconds, where))
+
+
+def parse_aggregate(cursor: Cursor) -> Aggregate:
+    """`count() if (level:error) as errors`."""
+    start = cursor.here
+    function = cursor.name("a function such as count()").lower()
+    if function not in AGGREGATES:
+        near = difflib.get_close_matches(function, AGGREGATES, n=1)
+        hint = f": did you mean {near[0]}()?" if near else ""
+        cursor.fail(f"there is no {function}() to compute here{hint}", start)
+    arguments: list[Expression] = []
+    if function == "count" and not cursor.sees("("):
+        pass  # `stats count by host`, as SPL has it
+    else:
+        cursor.expect("(")
+        if cursor.accept("*"):
+            pass  # count(*)
+        elif not cursor.sees(")"):
+            arguments.append(parse_expression(cursor))
+            while cursor.accept(","):
+                arguments.append(parse_expression(cursor))
+        cursor.expect(")")
+    kind = AGGREGATES[function]
+    if not kind.least <= len(arguments) <= kind.most:
+        cursor.fail(f"write {kind.shown}", start)
+    condition = None
+    if cursor.accept_word("if"):
+        cursor.expect("(")
+        condition = cursor.filter()
+        cursor.expect(")")
+    name = cursor.name("its name") if cursor.accept_word("as") else None
+    return Aggregate(function, tuple(arguments), condition, name)
+
+
+def _over(sql: Sql, context: Context) -> Sql:
+    if context.where is None:
+        return sql
+    return of("{} FILTER (WHERE {})", sql, context.where)
+
+
+def _finite(sql: Sql) -> Sql:
+    """A sum may overflow, and `nan` may stand in a log: that is no number."""
+    return of("CASE WHEN isfinite({}) THEN {} END", sql, sql)
+
+
+def _span_or_number(value: Value) -> Kind:
+    is_span = isinstance(value, Typed) and value.kind == "duration"
+    return "duration" if is_span else "number"
+
+
+def _count(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+    if not values:
+        return Typed(_over(Sql("count(*)"), at), "integer")
+    there = of("count(CASE WHEN {} THEN NULL ELSE 1 END)", is_missing(values[0]))
+    return Typed(_over(there, at), "integer")
+
+
+def _count_if(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+    test = of("count(CASE WHEN {} THEN 1 END)", as_boolean(values[0]))
+    return Typed(_over(test, at), "integer")
+
+
+def _uniq(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+    texts = [_distinct(value) for value in values]
+    if len(texts) == 1:
+        sql = of("count(DISTINCT {})", texts[0])
+    else:
+        marks = ", ".join("{}" for _ in texts)
+        sql = of(f"count(DISTINCT ({marks}))", *texts)
+    return Typed(_over(sql, at), "integer")
+
+
+def _distinct(value: Value) -> Sql:
+    return as_text(value) if isinstance(value, Field) else value.sql
+
+
+def _uniq_approx(
+    values: Sequence[Value], _: Sequence[Expression], at: Context
+) -> Typed:
+    sql = of("approx_count_distinct({})", _distinct(values[0]))
+    return Typed(_over(sql, at), "integer")
+
+
+def _numeric(function: str, *, keeps_unit: bool = True) -> Make:
+    def make(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+        sql = of(f"{function}({{}})", as_number(values[0]))
+        kind = _span_or_number(values[0]) if keeps_unit else "number"
+        return Typed(_finite(_over(sql, at)), kind)
+
+    return make
+
+
+def _extreme(function: str) -> Make:
+    """`min`, `max`: of a field, the numbers; of times and texts, what they are."""
+
+    def make(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+        value = values[0]
+        if isinstance(value, Typed) and value.kind in ("text", "time", "json"):
+            kind: Kind = "time" if value.kind == "time" else "text"
+            return Typed(_over(of(f"{function}({{}})", value.sql), at), kind)
+        sql = of(f"{function}({{}})", as_number(value))
+        return Typed(_over(sql, at), _span_or_number(value))
+
+    return make
+
+
+def _quantile_of(share: float) -> Make:
+    def make(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+        sql = of(f"quantile_cont({{}}, {share!r})", as_number(values[0]))
+        return Typed(_finite(_over(sql, at)), _span_or_number(values[0]))
+
+    return make
+
+
+def _quantile(
+    values: Sequence[Value], nodes: Sequence[Expression], at: Context
+) -> Typed:
+    """`quantile(took, 0.95)`, and LogsQL's `quantile(0.95, took)`."""
+    share, value = (0, 1) if isinstance(nodes[0], Number) else (1, 0)
+    wanted = nodes[share]
+    if not isinstance(wanted, Number) or not 0 <= wanted.value <= 1:
+        raise BadRequest("quantile: write quantile(took, 0.95), from 0 to 1.")
+    return _quantile_of(wanted.value)([values[value]], [nodes[value]], at)
+
+
+def _by_time(function: str) -> Make:
+    """`first`, `last`: the value of the earliest or latest entry that has one."""
+
+    def make(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+        scan = at.table.scan
+        if scan is None:
+            raise BadRequest(
+                "first() and last() go by the time of entries, and there are none "
+                "here any more."
+            )
+        value = values[0]
+        sql = as_json(value) if isinstance(value, Field) else value.sql
+        when = f"({scan.own('timestamp').text}, {scan.own('id').text})"
+        found = of(f"{function}({{}}, {when})", sql)
+        kind: Kind = "json" if isinstance(value, Field) else value.kind
+        return Typed(_over(found, at), kind)
+
+    return make
+
+
+def _values(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+    """Every value once, in order."""
+    value = _distinct(values[0])
+    there = of("{} IS NOT NULL", value)
+    where = there if at.where is None else of("{} AND {}", there, at.where)
+    listed = of("list(DISTINCT {}) FILTER (WHERE {})", value, where)
+    sql = of(f"to_json(list_sort({{}})[:{MOST_VALUES}])::VARCHAR", listed)
+    return Typed(of("coalesce({}, '[]')", sql), "json")
+
+
+def _rate(values: Sequence[Value], nodes: Sequence[Expression], at: Context) -> Typed:
+    """Rows a second, or the sum of something a second."""
+    if values:
+        total = _over(of("sum({})", as_number(values[0])), at)
+    else:
+        total = _over(Sql("count(*)"), at)
+    seconds = at.seconds
+    if seconds is None:
+        if at.table.scan is None:
+            raise BadRequest("rate() needs a time range, or `by bucket(time, 1m)`.")
+        when = at.table.scan.own("timestamp").text
+        seconds = Sql(f"((epoch_ns(max({when})) - epoch_ns(min({when}))) / 1e9)")
+    return Typed(of("{} / nullif({}, 0)", total, seconds), "number")
+
+
+def _kind(make: Make, shown: str, least: int = 1, most: int = 1) -> Kinds:
+    return Kinds(least=least, most=most, make=make, shown=shown)
+
+
+AGGREGATES: Final[dict[str, Kinds]] = {
+    "count": Kinds(
+        least=0, most=1, make=_count, shown="count() or count(field)", is_additive=True
+    ),
+    "count_if": Kinds(
+        least=1, most=1, make=_count_if, shown="count_if(took > 1)", is_additive=True
+    ),
+    "uniq": _kind(_uniq, "uniq(field)", 1, 8),
+    "uniq_approx": _kind(_uniq_approx, "uniq_approx(field)"),
+    "sum": Kinds(
+        least=1, most=1, make=_numeric("sum"), shown="sum(took)", is_additive=True
+    ),
+    "avg": _kind(_numeric("avg"), "avg(took)"),
+    "min": _kind(_extreme("min"), "min(took)"),
+    "max": _kind(_extreme("max"), "max(took)"),
+    "median": _kind(_quantile_of(0.5), "median(took)"),
+    "quantile": _kind(_quantile, "quantile(took, 0.95)", 2, 2),
+    "p50": _kind(_quantile_of(0.5), "p50(took)"),
+    "p90": _kind(_quantile_of(0.9), "p90(took)"),
+    "p95": _kind(_quantile_of(0.95), "p95(took)"),
+    "p99": _kind(_quantile_of(0.99), "p99(took)"),
+    "stddev": _kind(_numeric("stddev_samp"), "stddev(took)"),
+    "first": _kind(_by_time("arg_min"), "first(user)"),
+    "last": _kind(_by_time("arg_max"), "last(user)"),
+    "values": _kind(_values, "values(user)"),
+    "rate": Kinds(
+        least=0, most=1, make=_rate, shown="rate() or rate(bytes)", is_additive=True
+    ),
+}
+"""By name. What a group has no value for is null; `count` is 0 then."""

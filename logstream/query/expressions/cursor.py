@@ -1,0 +1,149 @@
+"""The cursor: where a parser of pipes stands in the text."""
+
+from typing import NoReturn
+
+from logstream.query.expressions.nodes import KEYWORDS
+from logstream.query.expressions.tokens import Mark, Piece, piece_at
+from logstream.query.lexer import syntax_error
+from logstream.query.nodes import Expr
+from logstream.query.parser import parse_prefix
+
+MAX_NODES = 1_000
+"""Of all expressions of a query."""
+MAX_DEPTH = 60
+"""Of brackets, signs in front and sub-queries; a dozen Python frames for each."""
+
+
+class Cursor:
+    """Reads pieces one by one; the text of filters in between is for `parse_prefix`."""
+
+    def __init__(self, text: str, at: int = 0) -> None:
+        self.text = text
+        self._at = at
+        self._depth = 0
+        self._nodes = 0
+        self._here: Piece | None = None
+
+    @property
+    def here(self) -> Piece:
+        """The piece that is next."""
+        if self._here is None:
+            self._here = piece_at(self.text, self._at)
+        return self._here
+
+    def next(self) -> Piece:
+        piece = self.here
+        self._at = piece.end
+        self._here = None
+        return piece
+
+    def mark(self) -> tuple[int, int]:
+        """To come back to by `back`."""
+        return self._at, self._depth
+
+    def back(self, mark: tuple[int, int]) -> None:
+        self._at, self._depth = mark
+        self._here = None
+
+    def sees(self, *signs: str) -> bool:
+        return self.here.mark is Mark.SIGN and self.here.text in signs
+
+    def accept(self, sign: str) -> bool:
+        if not self.sees(sign):
+            return False
+        self.next()
+        return True
+
+    def expect(self, sign: str) -> Piece:
+        if not self.sees(sign):
+            self.expected(f"'{sign}'")
+        return self.next()
+
+    def sees_word(self, *words: str) -> bool:
+        """A bare word, in any case."""
+        here = self.here
+        bare = here.mark is Mark.NAME and not here.is_quoted
+        return bare and here.text.lower() in words
+
+    def accept_word(self, *words: str) -> bool:
+        if not self.sees_word(*words):
+            return False
+        self.next()
+        return True
+
+    def expect_word(self, word: str) -> None:
+        if not self.accept_word(word):
+            self.expected(word)
+
+    def at_end(self) -> bool:
+        """Whether the pipe is over."""
+        return self.here.mark is Mark.END or self.sees("|", ")")
+
+    def name(self, what: str = "a name") -> str:
+        """A name; one in double quotes will do, where no text can stand."""
+        here = self.here
+        is_keyword = not here.is_quoted and here.text.lower() in KEYWORDS
+        if here.mark not in (Mark.NAME, Mark.TEXT) or is_keyword or not here.text:
+            self.expected(what)
+        return self.next().text
+
+    def names(self, what: str = "a name") -> tuple[str, ...]:
+        """One or more, with commas between."""
+        found = [self.name(what)]
+        while self.accept(","):
+            found.append(self.name(what))
+        return tuple(found)
+
+    def names_in_brackets(self) -> tuple[str, ...]:
+        """The same, with or without brackets around."""
+        if not self.accept("("):
+            return self.names()
+        found = self.names()
+        self.expect(")")
+        return found
+
+    def whole(self, what: str, *, least: int = 0, most: int = 10**9) -> int:
+        """A whole number."""
+        here = self.here
+        if here.mark is not Mark.NUMBER or not here.number.is_integer():
+            self.expected(what)
+        if not least <= here.number <= most:
+            self.fail(f"expected {what} from {least} to {most}")
+        return int(self.next().number)
+
+    def text_of(self, what: str) -> str:
+        if self.here.mark is not Mark.TEXT:
+            self.expected(what)
+        return self.next().text
+
+    def span(self, what: str) -> float:
+        """A duration above zero, in seconds."""
+        here = self.here
+        if here.mark is not Mark.SPAN or here.number < 1e-9:
+            self.expected(f"{what}, such as 5m or 1h")
+        return self.next().number
+
+    def filter(self) -> Expr:
+        """A filter, up to a `|`, the `)` that ends it, or the end."""
+        expr, self._at = parse_prefix(self.text, self._at)
+        self._here = None
+        return expr
+
+    def enter(self) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self.fail(f"at most {MAX_DEPTH} brackets and signs inside each other")
+
+    def leave(self) -> None:
+        self._depth -= 1
+
+    def count(self) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            self.fail(f"a query has at most {MAX_NODES} names, values and signs")
+
+    def expected(self, what: str) -> NoReturn:
+        self.fail(f"expected {what}, found {self.here.shown}")
+
+    def fail(self, message: str, at: Piece | None = None) -> NoReturn:
+        raise syntax_error(message, (at or self.here).start)

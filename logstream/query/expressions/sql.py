@@ -1,0 +1,174 @@
+"""Expressions to SQL, over the columns of a table."""
+
+from logstream.core.errors import BadRequest
+from logstream.core.results import Kind
+from logstream.core.sql import Sql
+from logstream.query.expressions.functions import FUNCTIONS, common_kind
+from logstream.query.expressions.nodes import (
+    Among,
+    Call,
+    Every,
+    Expression,
+    Name,
+    Negation,
+    Negative,
+    Null,
+    Number,
+    OneOf,
+    Operation,
+    Some,
+    Span,
+    Text,
+    Truth,
+)
+from logstream.query.fragments import join, of
+from logstream.query.tables import Table
+from logstream.query.values import (
+    Typed,
+    Value,
+    as_boolean,
+    as_number,
+    as_text,
+    as_time,
+    converted,
+)
+
+_NUMBERS: tuple[Kind, ...] = ("number", "integer", "duration")
+
+
+def value_of(node: Expression, table: Table) -> Value:
+    """What an expression is, for each row.
+
+    Raises:
+        BadRequest: a column that the table does not have.
+    """
+    match node:
+        case Name(name):
+            return table.value(name)
+        case Text() | Number() | Span() | Truth() | Null():
+            return _constant(node)
+        case Call(function, arguments):
+            values = [value_of(argument, table) for argument in arguments]
+            return FUNCTIONS[function].make(values, arguments)
+        case Operation(sign, left, right) if sign in ("+", "-", "*", "/", "%"):
+            return _arithmetic(sign, value_of(left, table), value_of(right, table))
+        case Operation():
+            return Typed(_comparison(node, table), "boolean")
+        case Negative(inner):
+            value = value_of(inner, table)
+            is_span = isinstance(value, Typed) and value.kind == "duration"
+            kind: Kind = "duration" if is_span else "number"
+            return Typed(of("(-{})", as_number(value)), kind)
+        case _:
+            return Typed(test_of(node, table), "boolean")
+
+
+def _constant(node: Text | Number | Span | Truth | Null) -> Typed:
+    match node:
+        case Text(text):
+            return Typed(Sql("?::VARCHAR", (text,)), "text")
+        case Number(number):
+            return Typed(Sql("?::DOUBLE", (number,)), "number")
+        case Span(seconds):
+            return Typed(Sql("?::DOUBLE", (seconds,)), "duration")
+        case Truth(truth):
+            return Typed(Sql("TRUE" if truth else "FALSE"), "boolean")
+        case _:
+            return Typed(Sql("NULL::VARCHAR"), "text")
+
+
+def test_of(node: Expression, table: Table) -> Sql:
+    """Whether an expression holds; never NULL."""
+    return of("coalesce({}, FALSE)", _truth(node, table))
+
+
+def _truth(node: Expression, table: Table) -> Sql:
+    match node:
+        case Every(terms):
+            return join(" AND ", [_truth(term, table) for term in terms])
+        case Some(terms):
+            return join(" OR ", [_truth(term, table) for term in terms])
+        case Negation(inner):
+            # What is not known to hold does not hold, so NOT of it does.
+            return of("(({}) IS NOT TRUE)", _truth(inner, table))
+        case OneOf(value, options):
+            return _one_of(value_of(value, table), options, table)
+        case Among(value, query):
+            return of("{} IN {}", as_text(value_of(value, table)), table.inner(query))
+        case _:
+            return as_boolean(value_of(node, table))
+
+
+def _one_of(value: Value, options: tuple[Expression, ...], table: Table) -> Sql:
+    found = [value_of(option, table) for option in options]
+    kind = _side_kind(value, found, options)
+    marks = ", ".join("{}" for _ in found)
+    parts = [converted(one, kind) for one in found]
+    return of(f"{{}} IN ({marks})", converted(value, kind), *parts)
+
+
+def _side_kind(
+    value: Value, others: list[Value], nodes: tuple[Expression, ...]
+) -> Kind:
+    if isinstance(value, Typed) and value.kind not in ("text", "json"):
+        return "number" if value.kind in _NUMBERS else value.kind
+    kind = common_kind(others, nodes)
+    return "number" if kind in _NUMBERS else kind
+
+
+def _comparison(node: Operation, table: Table) -> Sql:
+    sign = node.sign
+    left, right = value_of(node.left, table), value_of(node.right, table)
+    if sign in ("~", "!~"):
+        return _pattern(sign, left, node.right)
+    if isinstance(node.left, Null) or isinstance(node.right, Null):
+        raise BadRequest("Write `name is null` or exists(name): null equals nothing.")
+    kinds = {side.kind for side in (left, right) if isinstance(side, Typed)}
+    if "time" in kinds:
+        return of(f"({{}} {sign} {{}})", as_time(left), as_time(right))
+    if kinds & {*_NUMBERS} or (not kinds and sign not in ("=", "!=")):
+        return of(f"({{}} {sign} {{}})", as_number(left), as_number(right))
+    if "boolean" in kinds:
+        return of(f"({{}} {sign} {{}})", as_boolean(left), as_boolean(right))
+    return of(f"({{}} {sign} {{}})", as_text(left), as_text(right))
+
+
+def _pattern(sign: str, left: Value, pattern: Expression) -> Sql:
+    from logstream.query.expressions.functions import wrong_pattern
+
+    if not isinstance(pattern, Text):
+        raise BadRequest(f"{sign} takes a regular expression in quotes.")
+    if (wrong := wrong_pattern(pattern)) is not None:
+        raise BadRequest(f"With {sign}, {wrong}.")
+    found = of("regexp_matches({}, {})", as_text(left), _text(pattern))
+    return found if sign == "~" else of("NOT ({})", found)
+
+
+def _text(node: Text) -> Sql:
+    return Sql("?::VARCHAR", (node.value,))
+
+
+def _arithmetic(sign: str, left: Value, right: Value) -> Typed:
+    kinds = [one.kind if isinstance(one, Typed) else "number" for one in (left, right)]
+    match sign, kinds:
+        case "-", ["time", "time"]:
+            text = "((epoch_ns({}) - epoch_ns({})) / 1e9)"
+            return Typed(of(text, as_time(left), as_time(right)), "duration")
+        case "+" | "-", ["time", _]:
+            moved = of(
+                f"TRY_CAST(epoch_ns({{}}) {sign} {{}} * 1e9 AS BIGINT)",
+                *(as_time(left), as_number(right)),
+            )
+            return Typed(of("make_timestamp_ns({})", moved), "time")
+        case "+", ["text", _] | [_, "text"]:
+            return Typed(of("({} || {})", as_text(left), as_text(right)), "text")
+        case _:
+            pass
+    text = "({} / nullif({}, 0))" if sign == "/" else f"({{}} {sign} {{}})"
+    if sign == "%":
+        text = "({} % nullif({}, 0))"
+    is_span = "duration" in kinds and sign in ("+", "-", "%")
+    is_span = is_span or (sorted(kinds) == ["duration", "number"] and sign == "*")
+    is_span = is_span or (kinds == ["duration", "number"] and sign == "/")
+    kind: Kind = "duration" if is_span else "number"
+    return Typed(of(text, as_number(left), as_number(right)), kind)

@@ -1,0 +1,147 @@
+"""Tokens of what stands in pipes: expressions, lists of names, options.
+
+A name is letters, digits, `_`, `@` and dots, or anything in backticks; a text is in
+double or single quotes, with the escapes of the filter language. Numbers may have a
+unit: `5m` is a time span in seconds, `10MB` a size in bytes.
+"""
+
+import math
+import re
+from enum import Enum, auto
+from typing import Final, NoReturn
+
+import msgspec
+
+from logstream.query.lexer import syntax_error
+from logstream.query.quoting import ESCAPES
+
+
+class Mark(Enum):
+    NAME = auto()
+    TEXT = auto()
+    NUMBER = auto()
+    SPAN = auto()
+    """A duration, in seconds."""
+    SIGN = auto()
+    """An operator or a bracket: its text says which."""
+    END = auto()
+
+
+class Piece(msgspec.Struct, frozen=True):
+    mark: Mark
+    start: int
+    """Of its first character in the query text, from 0."""
+    end: int
+    text: str = ""
+    """As written; of a name or a text in quotes, what is in them."""
+    number: float = 0.0
+    is_quoted: bool = False
+
+    @property
+    def shown(self) -> str:
+        """For an error message: short, whatever was written."""
+        if self.mark is Mark.END:
+            return "the end of the query"
+        return self.text if len(self.text) <= 40 else f"{self.text[:40]}…"
+
+
+SPAN_UNITS: Final = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": 86_400.0,
+    "w": 604_800.0,
+}
+SIZE_UNITS: Final = {
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+
+_BLANKS = re.compile(r"\s*")
+_NAME = re.compile(r"[^\W\d][\w]*(?:[.@/][\w@/]+)*|@[\w]+(?:\.[\w]+)*")
+_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_SPAN = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|[smhdw]))+(?![\w.])")
+_SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|[smhdw])")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT][iI]?[bB]|[bB])(?![\w.])")
+_SIGN = re.compile(r"<=|>=|!=|==|<>|!~|[-+*/%<>=~(),|\[\]!:]")
+
+
+def piece_at(text: str, start: int) -> Piece:
+    """The piece that begins at or after `start`, behind blanks.
+
+    Raises:
+        QuerySyntaxError: an open quote, an unknown escape or character.
+    """
+    found = _BLANKS.match(text, start)
+    at = start if found is None else found.end()
+    if at == len(text):
+        return Piece(Mark.END, at, at)
+    character = text[at]
+    if character in "\"'`":
+        return _quoted(text, at, character)
+    if found := _SPAN.match(text, at):
+        seconds = sum(
+            float(number) * SPAN_UNITS[unit]
+            for number, unit in _SPAN_PART.findall(found[0])
+        )
+        return Piece(Mark.SPAN, at, found.end(), found[0], number=seconds)
+    if found := _SIZE.match(text, at):
+        size = float(found[1]) * SIZE_UNITS[found[2].lower()]
+        return Piece(Mark.NUMBER, at, found.end(), found[0], number=size)
+    if found := _NUMBER.match(text, at):
+        number = float(found[0])
+        if not math.isfinite(number):
+            _fail("this number is too large", at)
+        if re.match(r"\w", text[found.end() : found.end() + 1]):
+            _fail(f"no unit of time or size follows {found[0]} here", found.end())
+        return Piece(Mark.NUMBER, at, found.end(), found[0], number=number)
+    if found := _NAME.match(text, at):
+        return Piece(Mark.NAME, at, found.end(), found[0])
+    if found := _SIGN.match(text, at):
+        return Piece(Mark.SIGN, at, found.end(), found[0])
+    return _fail(f"{character!r} has no meaning here", at)
+
+
+def bare_name(text: str) -> bool:
+    """Whether a name may stand without backticks."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _quoted(text: str, start: int, quote: str) -> Piece:
+    pieces: list[str] = []
+    at = start + 1
+    while at < len(text):
+        character = text[at]
+        if character == quote:
+            mark = Mark.NAME if quote == "`" else Mark.TEXT
+            if mark is Mark.NAME and not pieces:
+                _fail("expected a name between the backticks", start)
+            inner = "".join(pieces)
+            return Piece(mark, start, at + 1, inner, is_quoted=True)
+        if character != "\\":
+            pieces.append(character)
+            at += 1
+            continue
+        after = text[at + 1 : at + 2]
+        if not after:
+            break
+        if after.isascii() and after.isalnum() and after not in ESCAPES:
+            _fail(f"'\\{after}' means nothing: write '\\\\' for a backslash", at)
+        pieces.append(ESCAPES.get(after, after))
+        at += 2
+    return _fail(f"expected a closing {quote} for this one", start)
+
+
+def _fail(message: str, at: int) -> NoReturn:
+    raise syntax_error(message, at)

@@ -1,0 +1,63 @@
+"""The pipes by name."""
+
+import difflib
+from collections.abc import Callable
+from typing import Final
+
+from logstream.query.expressions.cursor import Cursor
+from logstream.query.pipes import (
+    Pipe,
+    dedup,
+    drop,
+    eval,  # noqa: A004
+    fields,
+    filter,  # noqa: A004
+    head,
+    offset,
+    rename,
+    sample,
+    sort,
+    stats,
+    tail,
+    top,
+    where,
+)
+
+PIPES: Final[dict[str, Callable[[Cursor], Pipe]]] = {
+    "dedup": dedup.parse,
+    "drop": drop.parse,
+    "eval": eval.parse,
+    "fields": fields.parse,
+    "filter": filter.parse,
+    "head": head.parse,
+    "limit": head.parse,
+    "offset": offset.parse,
+    "rare": top.parse_rare,
+    "rename": rename.parse,
+    "sample": sample.parse,
+    "skip": offset.parse,
+    "sort": sort.parse,
+    "stats": stats.parse,
+    "tail": tail.parse,
+    "top": top.parse_top,
+    "uniq": dedup.parse,
+    "where": where.parse,
+}
+
+
+def parse_pipe(cursor: Cursor) -> Pipe:
+    """A pipe, from its name to its end.
+
+    Raises:
+        QuerySyntaxError: it is none.
+    """
+    start = cursor.here
+    name = cursor.name("the name of a pipe, such as stats").lower()
+    if name not in PIPES:
+        near = difflib.get_close_matches(name, PIPES, n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        cursor.fail(f"there is no pipe {name!r}{hint}", start)
+    pipe = PIPES[name](cursor)
+    if not cursor.at_end():
+        cursor.expected("'|' or the end of the query")
+    return pipe

@@ -1,0 +1,68 @@
+"""`sort by took desc, host`: `sort -took` is the same as `sort by took desc`."""
+
+import msgspec
+
+from logstream.core.sql import Sql
+from logstream.query.expressions.cursor import Cursor
+from logstream.query.expressions.nodes import Expression
+from logstream.query.expressions.parser import parse_expression
+from logstream.query.expressions.sql import value_of
+from logstream.query.pipes import Pipe
+from logstream.query.pipes.head import MOST_ROWS
+from logstream.query.tables import Table
+from logstream.query.values import Field, as_number, as_text
+
+
+class Key(msgspec.Struct, frozen=True):
+    value: Expression
+    descending: bool
+
+    def __str__(self) -> str:
+        return f"{self.value} desc" if self.descending else f"{self.value}"
+
+
+class Sort(msgspec.Struct, frozen=True):
+    """A field may hold numbers here and text there: numbers by size, then the text."""
+
+    keys: tuple[Key, ...]
+    limit: int | None = None
+
+    def __str__(self) -> str:
+        limit = "" if self.limit is None else f" limit {self.limit}"
+        return f"sort by {', '.join(map(str, self.keys))}{limit}"
+
+    def apply(self, table: Table) -> Table:
+        keys: list[tuple[Sql, bool]] = []
+        for key in self.keys:
+            value = value_of(key.value, table)
+            if isinstance(value, Field):
+                keys += [
+                    (as_number(value), key.descending),
+                    (as_text(value), key.descending),
+                ]
+            else:
+                keys.append((value.sql, key.descending))
+        found = table.sorted(keys)
+        return found if self.limit is None else found.limited(self.limit)
+
+
+def parse(cursor: Cursor) -> Pipe:
+    cursor.accept_word("by")
+    keys = [_key(cursor)]
+    while cursor.accept(","):
+        keys.append(_key(cursor))
+    limit = None
+    if cursor.accept_word("limit"):
+        limit = cursor.whole("a number of rows", most=MOST_ROWS)
+    return Sort(tuple(keys), limit)
+
+
+def _key(cursor: Cursor) -> Key:
+    minus = cursor.accept("-")
+    if not minus:
+        cursor.accept("+")
+    value = parse_expression(cursor)
+    if cursor.accept_word("desc"):
+        return Key(value, descending=True)
+    rising = cursor.accept_word("asc")
+    return Key(value, descending=minus and not rising)

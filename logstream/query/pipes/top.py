@@ -1,0 +1,66 @@
+"""`top 10 host`, `rare 10 host, level`: the most and the least frequent values."""
+
+import msgspec
+
+from logstream.core.sql import Sql
+from logstream.query.expressions.cursor import Cursor
+from logstream.query.expressions.sql import value_of
+from logstream.query.expressions.tokens import Mark
+from logstream.query.fragments import join, of
+from logstream.query.pipes import Pipe
+from logstream.query.pipes.stats import GroupKey, parse_keys
+from logstream.query.tables import Order, Table
+from logstream.query.values import Typed, is_missing, typed
+
+COUNT = "count"
+SHARE = "percent"
+
+
+class Top(msgspec.Struct, frozen=True):
+    """Rows that lack one of the values do not count."""
+
+    keys: tuple[GroupKey, ...]
+    rows: int = 10
+    is_rare: bool = False
+
+    def __str__(self) -> str:
+        name = "rare" if self.is_rare else "top"
+        return f"{name} {self.rows} {', '.join(map(str, self.keys))}"
+
+    def apply(self, table: Table) -> Table:
+        values = [(key.shown, value_of(key.value, table)) for key in self.keys]
+        there = [of("NOT ({})", is_missing(value)) for _, value in values]
+        keys = [(name, typed(value)) for name, value in values]
+        count = Typed(Sql("count(*)"), "integer")
+        share = Typed(
+            Sql("round(100.0 * count(*) / sum(count(*)) OVER (), 3)::DOUBLE"), "number"
+        )
+        found = table.filtered(join(" AND ", there)).grouped(
+            keys, [(COUNT, count), (SHARE, share)]
+        )
+        columns = [one for one in found.columns.values() if isinstance(one, Typed)]
+        order = (
+            Order(columns[-2].sql, descending=not self.is_rare),
+            *(Order(one.sql, descending=False) for one in columns[:-2]),
+        )
+        return msgspec.structs.replace(found, order=order).limited(self.rows)
+
+
+def parse_top(cursor: Cursor) -> Pipe:
+    return _parse(cursor, is_rare=False)
+
+
+def parse_rare(cursor: Cursor) -> Pipe:
+    return _parse(cursor, is_rare=True)
+
+
+def _parse(cursor: Cursor, *, is_rare: bool) -> Pipe:
+    rows = 10
+    if cursor.here.mark is Mark.NUMBER:
+        rows = cursor.whole("a number of rows", least=1, most=100_000)
+    cursor.accept_word("by")
+    keys = parse_keys(cursor)
+    names = [key.shown for key in keys]
+    if len({*names, COUNT, SHARE}) < len(names) + 2:
+        cursor.fail("two columns would have the same name: name one with `as`")
+    return Top(keys, rows, is_rare)

@@ -1,0 +1,333 @@
+"""Tables: what flows from pipe to pipe while a query is compiled.
+
+A table is a relation in SQL and the columns that its rows have for the user. Names that
+a user chose stay here: inside, columns are called `s0_1` and `c7`. Each step is a
+SELECT around the last; DuckDB takes them apart again.
+
+A table is open while its rows are entries: then any name means something, the entry's
+own column or a field. Behind `stats`, `fields` and their like it is closed: it has the
+columns that it has.
+"""
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from logstream.core.errors import BadRequest
+from logstream.core.plan import Plan
+from logstream.core.results import Kind, ResultColumn
+from logstream.core.sql import Sql
+from logstream.query.fragments import of
+from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, subject_of
+from logstream.query.nodes import Expr
+from logstream.query.scans import ScanBuilder
+from logstream.query.values import Field, Typed, Value, as_json, as_text
+
+if TYPE_CHECKING:
+    from logstream.query.query import Query
+
+_ENTRY = ("timestamp", "source", "level", "message")
+_KINDS: dict[str, Kind] = {"timestamp": "time", "id": "integer"}
+_MISSING = Typed(Sql("NULL::VARCHAR"), "text")
+
+
+class PlanBuilder:
+    """What all tables of one query share.
+
+    Args:
+        from_ns, to_ns: The span of the whole query, as far as it is given from outside.
+    """
+
+    def __init__(self, *, from_ns: int | None = None, to_ns: int | None = None) -> None:
+        self.from_ns = from_ns
+        self.to_ns = to_ns
+        self._scans: list[ScanBuilder] = []
+        self._aliases = 0
+
+    def entries(self, expr: Expr) -> "Table":
+        """A table of the entries that a filter holds for."""
+        scan = ScanBuilder(f"s{len(self._scans)}", expr)
+        self._scans.append(scan)
+        return Table(builder=self, relation=Sql(scan.name), scan=scan, is_whole=True)
+
+    def alias(self) -> str:
+        self._aliases += 1
+        return f"c{self._aliases}"
+
+    def build(
+        self, sql: Sql, columns: Sequence[ResultColumn], *, is_entries: bool
+    ) -> Plan:
+        return Plan(
+            scans=tuple(scan.build() for scan in self._scans),
+            sql=sql,
+            columns=tuple(columns),
+            is_entries=is_entries,
+        )
+
+
+class Order(msgspec.Struct, frozen=True):
+    column: Sql
+    descending: bool
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    builder: PlanBuilder
+    relation: Sql
+    """What may stand behind FROM."""
+    scan: ScanBuilder | None
+    """Of the entries that the rows are; None behind an aggregation."""
+    columns: dict[str, Value] = {}
+    """By the user's name, in order. Of an open table, those that were added."""
+    is_open: bool = True
+    is_whole: bool = False
+    """Each match of the scan is a row still."""
+    gone: frozenset[str] = frozenset()
+    """Names that an open table has no more."""
+    order: tuple[Order, ...] = ()
+    """Of an open table, none means the newest first."""
+
+    def value(self, name: str) -> Value:
+        """What a name means.
+
+        Raises:
+            BadRequest: nothing, in a closed table.
+        """
+        if name in self.columns:
+            return self.columns[name]
+        if not self.is_open or self.scan is None:
+            near = difflib.get_close_matches(name, self.columns, n=1)
+            hint = f": did you mean {near[0]}?" if near else "."
+            known = ", ".join(list(self.columns)[:20])
+            raise BadRequest(
+                f"There is no column {name!r} here{hint} There are {known}."
+            )
+        if name in self.gone:
+            return _MISSING
+        if (short := name.removeprefix(FIELDS_PREFIX)) in self.columns:
+            return self.columns[short]
+        subject = subject_of(name)
+        if isinstance(subject, Column):
+            kind = _KINDS.get(subject.name, "text")
+            return Typed(self.scan.own(subject.name), kind, subject.name == "id")
+        return Field(self.scan, subject)
+
+    def typed(self, name: str) -> Typed:
+        """The same, as it is grouped and compared by: a field is text."""
+        value = self.value(name)
+        return Typed(as_text(value), "text") if isinstance(value, Field) else value
+
+    def newest_first(self) -> tuple[Order, ...]:
+        """The order that the rows have."""
+        if self.order or self.scan is None:
+            return self.order
+        return (
+            Order(self.scan.own("timestamp"), descending=True),
+            Order(self.scan.own("id"), descending=True),
+        )
+
+    def inner(self, query: object) -> Sql:
+        """The values of a sub-query's first column, for IN."""
+        table = cast("Query", query).table(self.builder)
+        if table.is_open or not table.columns:
+            raise BadRequest(
+                "A sub-query has to end in the column to look into, such as `| fields "
+                "user`."
+            )
+        first = next(iter(table.columns.values()))
+        relation = table.relation
+        return of("(SELECT {} FROM {})", as_text(first), relation)
+
+    # ---- steps ----
+
+    def with_columns(self, added: Sequence[tuple[str, Value]]) -> "Table":
+        """Columns more, or other ones under names that are there."""
+        columns = dict(self.columns)
+        parts: list[Sql] = []
+        for name, value in added:
+            found = value
+            if isinstance(value, Typed) and not value.sql.text.isidentifier():
+                alias = self.builder.alias()
+                parts.append(of(f"{{}} AS {alias}", value.sql))
+                found = Typed(Sql(alias), value.kind, value.is_id)
+            columns[self._own_name(name)] = found
+        relation = self._with(parts)
+        names = {self._own_name(name) for name, _ in added}
+        return msgspec.structs.replace(
+            self, relation=relation, columns=columns, gone=self.gone - names
+        )
+
+    def only(self, columns: Sequence[tuple[str, Value]]) -> "Table":
+        """These columns and no others; the rows may be entries still."""
+        fixed = self.with_order()
+        table = fixed.with_columns(
+            [(f"\0{at}", one) for at, (_, one) in enumerate(columns)]
+        )
+        found = {name: table.columns[f"\0{at}"] for at, (name, _) in enumerate(columns)}
+        return msgspec.structs.replace(table, columns=found, is_open=False)
+
+    def without(self, names: Sequence[str]) -> "Table":
+        own = {self._own_name(name) for name in names}
+        columns = {key: one for key, one in self.columns.items() if key not in own}
+        if not self.is_open:
+            for name in names:
+                self.value(name)
+            if not columns:
+                raise BadRequest("At least one column has to stay.")
+            return msgspec.structs.replace(self, columns=columns)
+        fixed = self.with_order()
+        return msgspec.structs.replace(fixed, columns=columns, gone=self.gone | own)
+
+    def filtered(self, test: Sql) -> "Table":
+        relation = of("(SELECT * FROM {} WHERE {})", self.relation, test)
+        return msgspec.structs.replace(self, relation=relation, is_whole=False)
+
+    def sorted(self, keys: Sequence[tuple[Sql, bool]]) -> "Table":
+        """By these, largest first where TRUE; missing ones come last."""
+        order, parts = [], []
+        for sql, descending in keys:
+            alias = self.builder.alias()
+            parts.append(of(f"{{}} AS {alias}", sql))
+            order.append(Order(Sql(alias), descending))
+        if self.scan is not None:
+            order += [one for one in self.newest_first() if one not in order]
+        relation = self._with(parts)
+        return msgspec.structs.replace(self, relation=relation, order=tuple(order))
+
+    def limited(self, rows: int, offset: int = 0) -> "Table":
+        """Rows by the order that they have."""
+        if self.is_whole and not self.order and self.scan is not None:
+            self.scan.newest = min(self.scan.newest or rows + offset, rows + offset)
+        order = order_by(self.newest_first())
+        relation = of(
+            f"(SELECT * FROM {{}} {order} LIMIT {rows:d} OFFSET {offset:d})",
+            self.relation,
+        )
+        return msgspec.structs.replace(self, relation=relation, is_whole=False)
+
+    def reversed(self) -> "Table":
+        """The same rows, the last first."""
+        order = tuple(
+            Order(one.column, not one.descending) for one in self.newest_first()
+        )
+        return msgspec.structs.replace(self, order=order, is_whole=False)
+
+    def grouped(
+        self,
+        keys: Sequence[tuple[str, Typed]],
+        results: Sequence[tuple[str, Typed]],
+        having: Sql | None = None,
+    ) -> "Table":
+        """A closed table: the keys, then what was aggregated for each."""
+        columns: dict[str, Value] = {}
+        parts: list[Sql] = []
+        for name, value in (*keys, *results):
+            alias = self.builder.alias()
+            parts.append(of(f"{{}} AS {alias}", value.sql))
+            if name in columns:
+                raise BadRequest(f"There are two columns {name!r}: name one with `as`.")
+            columns[name] = Typed(Sql(alias), value.kind, value.is_id)
+        text = f"(SELECT {', '.join('{}' for _ in parts)} FROM {{}}"
+        if keys:
+            text += f" GROUP BY {', '.join(str(at + 1) for at in range(len(keys)))}"
+        if having is not None:
+            text += " HAVING {}"
+            parts = [*parts, self.relation, having]
+        else:
+            parts = [*parts, self.relation]
+        return Table(
+            builder=self.builder,
+            relation=of(text + ")", *parts),
+            scan=None,
+            columns=columns,
+            is_open=False,
+        )
+
+    def with_order(self) -> "Table":
+        """The order it has, said outright."""
+        return msgspec.structs.replace(self, order=self.newest_first())
+
+    def _with(self, parts: Sequence[Sql]) -> Sql:
+        if not parts:
+            return self.relation
+        marks = ", ".join("{}" for _ in parts)
+        return of(f"(SELECT *, {marks} FROM {{}})", *parts, self.relation)
+
+    def _own_name(self, name: str) -> str:
+        """`fields.a` is `a`, unless that is a column of the entry."""
+        short = name.removeprefix(FIELDS_PREFIX)
+        return name if not self.is_open or short in COLUMN_NAMES else short
+
+
+def order_by(order: Sequence[Order]) -> str:
+    """Of columns, whose names are ours."""
+    if not order:
+        return ""
+    keys = [
+        f"{one.column.text} {'DESC' if one.descending else 'ASC'} NULLS LAST"
+        for one in order
+    ]
+    return f"ORDER BY {', '.join(keys)}"
+
+
+def finish(table: Table, *, limit: int | None = None, ids: bool = False) -> Plan:
+    """The plan that gives the rows of a table, in its order."""
+    if limit is not None:
+        table = table.limited(limit)
+    found = _entry(table, ids=ids) if table.is_open else _closed(table)
+    marks = ", ".join("{}" for _ in found)
+    parts = [sql for _, sql in found]
+    order = order_by(table.newest_first())
+    sql = of(f"SELECT {marks} FROM {{}} {order}", *parts, table.relation)
+    columns = [column for column, _ in found]
+    return table.builder.build(sql, columns, is_entries=table.is_open)
+
+
+def _closed(table: Table) -> list[tuple[ResultColumn, Sql]]:
+    found: list[tuple[ResultColumn, Sql]] = []
+    for name, value in table.columns.items():
+        if isinstance(value, Field):
+            found.append((ResultColumn(name, "json"), as_json(value)))
+        elif value.is_id:
+            sql = of("{}::VARCHAR", value.sql)
+            found.append((ResultColumn(name, "text"), sql))
+        else:
+            found.append((ResultColumn(name, value.kind), value.sql))
+    return found
+
+
+def _entry(table: Table, *, ids: bool) -> list[tuple[ResultColumn, Sql]]:
+    assert table.scan is not None
+    found: list[tuple[ResultColumn, Sql]] = []
+    for name in ("id", *_ENTRY) if ids else _ENTRY:
+        if name in table.gone:
+            continue
+        value = table.value(name)
+        if isinstance(value, Field):
+            found.append((ResultColumn(name, "json"), as_json(value)))
+        elif value.is_id:
+            sql = of("{}::VARCHAR", value.sql)
+            found.append((ResultColumn(name, "text"), sql))
+        else:
+            found.append((ResultColumn(name, value.kind), value.sql))
+    if "fields" not in table.gone:
+        found.append((ResultColumn("fields", "json"), _fields(table)))
+    return found
+
+
+def _fields(table: Table) -> Sql:
+    """The entry's own, with those that were added, less those that are gone."""
+    assert table.scan is not None
+    fields = table.scan.fields_json()
+    pairs: list[Sql] = []
+    for name, value in table.columns.items():
+        if name not in COLUMN_NAMES:
+            pairs += [Sql("?", (name,)), of("{}::JSON", as_json(value))]
+    for name in sorted(table.gone - {*COLUMN_NAMES, "fields"}):
+        pairs += [Sql("?", (name,)), Sql("NULL")]
+    if not pairs:
+        return fields
+    marks = ", ".join("{}" for _ in pairs)
+    patch = of(f"json_object({marks})", *pairs)
+    return of("json_merge_patch({}::JSON, {})::VARCHAR", fields, patch)

@@ -1,0 +1,190 @@
+"""Values while compiling: SQL of a known kind, and fields, whose kind nobody knows.
+
+A field is projected from the entries in the form in which it is wanted, as text, as a
+number or as JSON, since only that is pushed down into the store's columns.
+"""
+
+from typing import assert_never
+
+import msgspec
+
+from logstream.core.results import Kind
+from logstream.core.sql import Sql
+from logstream.query.field_sql import extract, safe_value
+from logstream.query.fragments import of
+from logstream.query.names import Path
+from logstream.query.scans import ScanBuilder
+
+NULL_TEXT = Sql("NULL::VARCHAR")
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """SQL over the columns of the relation that it is used on.
+
+    VARCHAR for text and json (then it is JSON), DOUBLE for number and duration (in
+    seconds), HUGEINT or BIGINT for integer, BOOLEAN, TIMESTAMP_NS for time.
+    """
+
+    sql: Sql
+    kind: Kind
+    is_id: bool = False
+    """It is the entry's id: printed as text, as a number of JavaScript ends at 2^53."""
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A value in `fields` of the entries of a scan."""
+
+    scan: ScanBuilder
+    path: Path
+
+
+Value = Typed | Field
+
+
+def as_text(value: Value) -> Sql:
+    """NULL where there is none; of an object or array too."""
+    match value:
+        case Field(scan, path):
+            safe = safe_value(path, scalar=True).text
+            hopeful = None
+            if (fast := _single(path)) is not None:
+                text = of("{}::VARCHAR", fast)
+                # An object has a text, but is no value to compare or to group by.
+                hopeful = of(
+                    "CASE WHEN starts_with({}, '{{') OR starts_with({}, '[') THEN "
+                    "CASE WHEN variant_typeof({}) = 'VARCHAR' THEN {} END ELSE {} END",
+                    *(text, text, fast, text, text),
+                )
+            return scan.column(("text", path), safe=safe, hopeful=hopeful)
+        case Typed(sql, "text" | "json"):
+            return sql
+        case Typed(sql, "boolean"):
+            return of("{}::VARCHAR", sql)
+        case Typed(sql, "time"):
+            return time_text(sql)
+        case Typed(sql, "number" | "duration"):
+            # 3.0 reads as 3, as the same number would in a log.
+            return of("regexp_replace({}::VARCHAR, '\\.0$', '')", sql)
+        case Typed(sql, _):
+            return of("{}::VARCHAR", sql)
+
+
+def as_number(value: Value) -> Sql:
+    """A finite DOUBLE; NULL for what is none. TRUE is 1."""
+    match value:
+        case Field(scan, path):
+            text = safe_value(path, scalar=False).text
+            safe = of(
+                "CASE {} WHEN 'true' THEN 1 WHEN 'false' THEN 0 "
+                "ELSE TRY_CAST({} AS DOUBLE) END",
+                text,
+                text,
+            )
+            fast = _single(path)
+            hopeful = None if fast is None else of("{}::DOUBLE", fast)
+            return scan.column(("number", path), safe=safe, hopeful=hopeful)
+        case Typed(sql, "number" | "duration"):
+            return sql
+        case Typed(sql, "integer" | "boolean"):
+            return of("{}::DOUBLE", sql)
+        case Typed(sql, "text" | "json"):
+            return of("TRY_CAST({} AS DOUBLE)", sql)
+        case Typed(sql, _):
+            return of("epoch_ns({}) / 1e9", sql)
+
+
+def as_json(value: Value) -> Sql:
+    """JSON text; NULL, not `null`, where there is no value."""
+    match value:
+        case Field(scan, path):
+            ways = [
+                Sql("json_extract(fields::JSON, ?)", (_pointer(way),))
+                for way in path.ways
+            ]
+            found = ways[0] if len(ways) == 1 else of("coalesce({}, {})", *ways)
+            safe = of("nullif({}::VARCHAR, 'null')", found)
+            fast = _single(path)
+            hopeful = None
+            if fast is not None:
+                hopeful = of("nullif({}::JSON::VARCHAR, 'null')", fast)
+            return scan.column(("json", path), safe=safe, hopeful=hopeful)
+        case Typed(sql, "json"):
+            return sql
+        case Typed(sql, "number" | "duration"):
+            finite = of("CASE WHEN isfinite({}) THEN {} END", sql, sql)
+            return of("to_json({})::VARCHAR", finite)
+        case Typed(_, "time"):
+            return of("to_json({})::VARCHAR", as_text(value))
+        case Typed(sql, _) if value.is_id:
+            return of("to_json({}::VARCHAR)::VARCHAR", sql)
+        case Typed(sql, _):
+            return of("to_json({})::VARCHAR", sql)
+
+
+def as_boolean(value: Value) -> Sql:
+    match value:
+        case Typed(sql, "boolean"):
+            return sql
+        case Field() | Typed(_, "text" | "json"):
+            return of("TRY_CAST({} AS BOOLEAN)", as_text(value))
+        case _:
+            return of("({} <> 0)", as_number(value))
+
+
+def as_time(value: Value) -> Sql:
+    """TIMESTAMP_NS. A text is RFC 3339; a number is seconds since 1970."""
+    match value:
+        case Typed(sql, "time"):
+            return sql
+        case Field() | Typed(_, "text" | "json"):
+            text = as_text(value)
+            us = of("epoch_us(TRY_CAST({} AS TIMESTAMPTZ))", text)
+            ns = of("TRY_CAST({}::HUGEINT * 1000 AS BIGINT)", us)
+            return of("make_timestamp_ns({})", ns)
+        case _:
+            ns = of("TRY_CAST({} * 1e9 AS BIGINT)", as_number(value))
+            return of("make_timestamp_ns({})", ns)
+
+
+def typed(value: Value) -> Typed:
+    """A value as it is compared and grouped by: a field is text."""
+    return Typed(as_text(value), "text") if isinstance(value, Field) else value
+
+
+def converted(value: Value, kind: Kind) -> Sql:
+    match kind:
+        case "text":
+            return as_text(value)
+        case "number" | "duration" | "integer":
+            return as_number(value)
+        case "boolean":
+            return as_boolean(value)
+        case "time":
+            return as_time(value)
+        case "json":
+            return as_json(value)
+        case _:
+            assert_never(kind)
+
+
+def is_missing(value: Value) -> Sql:
+    if isinstance(value, Field):
+        return of("{} IS NULL", as_json(value))
+    return of("{} IS NULL", value.sql)
+
+
+def time_text(sql: Sql) -> Sql:
+    """RFC 3339 in UTC, with as many digits as needed."""
+    return of(
+        "rtrim(rtrim(strftime({}, '%Y-%m-%dT%H:%M:%S.%n'), '0'), '.') || 'Z'", sql
+    )
+
+
+def _single(path: Path) -> Sql | None:
+    """The form that is pushed down, of a name that leads one way only."""
+    return extract(path.ways[0]) if len(path.ways) == 1 else None
+
+
+def _pointer(way: tuple[str, ...]) -> str:
+    """RFC 6901."""
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)

@@ -1,0 +1,238 @@
+"""Statements: runs the plan of a query over as few days as can answer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import msgspec
+
+from logstream.core.errors import BadRequest
+from logstream.core.plan import Plan, Scan
+from logstream.core.sql import Sql
+from logstream.storage.hub import Hub, first_line
+from logstream.storage.partition import Partition
+from logstream.storage.partitions import Partitions
+from logstream.storage.planning import places
+from logstream.storage.results import Result
+from logstream.storage.selection import Selection, condition, union
+
+T = TypeVar("T")
+
+_TRIES = 3
+_FINAL = (
+    duckdb.InterruptException,
+    duckdb.OutOfMemoryException,
+    duckdb.FatalException,
+)
+"""What stops a query in either of its forms."""
+
+
+class DayRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a scan reads of a day; for EXPLAIN."""
+
+    day: str
+    place: str
+    """The blocks that the skip index leaves, as a condition; empty: all."""
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    sql: str
+    days: dict[str, list[DayRead]]
+    """By scan."""
+    plan: str
+    """DuckDB's own."""
+
+
+class Statements:
+    """Thread-safe. Every call is bounded by `timeout_s`.
+
+    Args:
+        tmp: Where a file may be written for a moment; None: in memory.
+
+    Raises (each method):
+        QueryTimeout, QueryMemory, BadRequest, StorageError: see `Hub.reading`.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        partitions: Partitions,
+        *,
+        timeout_s: float,
+        tmp: Path | None = None,
+    ) -> None:
+        self._hub = hub
+        self._partitions = partitions
+        self._timeout_s = timeout_s
+        self._tmp = tmp
+
+    def run(
+        self,
+        plan: Plan,
+        consume: Callable[[Result], T],
+        *,
+        from_ns: int | None = None,
+        to_ns: int | None = None,
+        limit: int | None = None,
+    ) -> T:
+        """Hand the rows to `consume`, and return what that makes of them.
+
+        The quick form of the plan is run, and the safe one when some value makes that
+        fail, while no row was given.
+
+        Args:
+            from_ns, to_ns: Only entries of [from_ns, to_ns).
+            limit: Rows at most; None: all.
+        """
+
+        def read(db: duckdb.DuckDBPyConnection, fast: bool) -> T:
+            statement = self._statement(db, plan, from_ns, to_ns, fast=fast)
+            result = Result(db, statement, plan.columns, limit=limit, tmp=self._tmp)
+            try:
+                return consume(result)
+            except duckdb.Error as error:
+                if result.begun:
+                    raise _Begun(error) from error
+                raise
+
+        return self._read(read)
+
+    def explain(
+        self, plan: Plan, *, from_ns: int | None = None, to_ns: int | None = None
+    ) -> Explained:
+        """What `run` would do, without doing it."""
+
+        def read(db: duckdb.DuckDBPyConnection, fast: bool) -> Explained:
+            statement = self._statement(db, plan, from_ns, to_ns, fast=fast)
+            rows = db.execute(f"EXPLAIN {statement.text}", statement.params).fetchall()
+            return Explained(
+                sql=statement.text,
+                days={
+                    scan.name: [
+                        DayRead(day=one.day.isoformat(), place=place)
+                        for one, place in self._days(db, scan, from_ns, to_ns, fast)
+                    ]
+                    for scan in plan.scans
+                },
+                plan=str(rows[0][1]) if rows else "",
+            )
+
+        return self._read(read)
+
+    def _read(self, read: Callable[[duckdb.DuckDBPyConnection, bool], T]) -> T:
+        with self._hub.reading(self._timeout_s) as db:
+            for left in reversed(range(_TRIES)):
+                try:
+                    return _either_way(db, read)
+                except (duckdb.CatalogException, duckdb.BinderException):
+                    if not left:
+                        raise
+                    # A day was compacted or removed since it was looked up.
+                except duckdb.InvalidInputException as error:
+                    text = f"The query cannot be run: {first_line(error)}"
+                    raise BadRequest(text) from error
+                except _Begun as begun:
+                    raise begun.error from begun
+        raise AssertionError
+
+    def _statement(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        plan: Plan,
+        from_ns: int | None,
+        to_ns: int | None,
+        *,
+        fast: bool,
+    ) -> Sql:
+        scans = [self._scan(db, scan, from_ns, to_ns, fast) for scan in plan.scans]
+        text = ", ".join(
+            f"{scan.name} AS ({sql.text})"
+            for scan, sql in zip(plan.scans, scans, strict=True)
+        )
+        params = [value for sql in scans for value in sql.params]
+        return Sql(f"WITH {text} {plan.sql.text}", (*params, *plan.sql.params))
+
+    def _scan(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        scan: Scan,
+        from_ns: int | None,
+        to_ns: int | None,
+        fast: bool,
+    ) -> Sql:
+        columns = [one.hopeful if fast else one.safe for one in scan.columns]
+        select = ", ".join(
+            f"{sql.text} AS {one.alias}"
+            for sql, one in zip(columns, scan.columns, strict=True)
+        )
+        values = [value for sql in columns for value in sql.params]
+        where = condition(_selection(scan, from_ns, to_ns), fast=fast)
+        parts = []
+        for partition, place in self._days(db, scan, from_ns, to_ns, fast):
+            test = f"{place} AND {where.text}" if place else where.text
+            parts.append(f"SELECT {select} FROM {partition.name}.entries WHERE {test}")
+        if not parts:
+            parts.append(f"SELECT {select} FROM {union([])} WHERE {where.text}")
+        return Sql(" UNION ALL ".join(parts), (*values, *where.params) * len(parts))
+
+    def _days(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        scan: Scan,
+        from_ns: int | None,
+        to_ns: int | None,
+        fast: bool,
+    ) -> list[tuple[Partition, str]]:
+        """The days that the scan has to read, the newest first, and where in each."""
+        selection = _selection(scan, from_ns, to_ns)
+        where = condition(selection, fast=fast)
+        found: list[tuple[Partition, str]] = []
+        missing = scan.newest
+        for day in self._partitions.days(selection.from_ns, selection.to_ns):
+            for partition in self._partitions.readable([day]):
+                place = places(db, partition, selection.needs)
+                found.append((partition, place))
+                if missing is not None:
+                    test = f"{place} AND {where.text}" if place else where.text
+                    text = (
+                        f"SELECT count(*) FROM (SELECT 1 FROM {partition.name}.entries "
+                        f"WHERE {test} LIMIT ?)"
+                    )
+                    params = (*where.params, missing)
+                    missing -= db.execute(text, params).fetchall()[0][0]
+            if missing is not None and missing <= 0:
+                break
+        return found
+
+
+class _Begun(Exception):
+    """An error behind the first row: the other form cannot take over any more."""
+
+    def __init__(self, error: duckdb.Error) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _either_way(
+    db: duckdb.DuckDBPyConnection, read: Callable[[duckdb.DuckDBPyConnection, bool], T]
+) -> T:
+    try:
+        return read(db, True)
+    except _FINAL:
+        raise
+    except duckdb.Error:
+        return read(db, False)
+
+
+def _selection(scan: Scan, from_ns: int | None, to_ns: int | None) -> Selection:
+    """What the scan selects: the whole query's span, moved, within its own."""
+    begins = [scan.from_ns, None if from_ns is None else from_ns - scan.shift_ns]
+    ends = [scan.to_ns, None if to_ns is None else to_ns - scan.shift_ns]
+    return Selection(
+        where=scan.where,
+        fast=scan.fast,
+        needs=scan.needs,
+        from_ns=max((one for one in begins if one is not None), default=None),
+        to_ns=min((one for one in ends if one is not None), default=None),
+    )
