@@ -22,7 +22,6 @@ from logstream.core.errors import (
     QuerySyntaxError,
 )
 from logstream.core.findings import Report
-from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
 from logstream.journal.answers import Answer
@@ -38,6 +37,7 @@ from logstream.storage.reader import Page, Row, Stats
 from logstream.storage.retention import RetentionState
 from logstream.storage.selection import Selection
 from logstream.storage.sql.answer import SqlResult
+from logstream.storage.sql.shaping import Shape
 
 
 class ShelfIntake:
@@ -265,9 +265,9 @@ class ShelfConsole:
 
     def run(self, _: str, consume: Callable[[SqlResult], Any], **asked: Any) -> Any:
         with duckdb.connect() as db:
-            column = ResultColumn("n", "integer")
+            shape = Shape([("n", "INTEGER")])
             found = SqlResult(
-                db, "SELECT 1", [column], params=(), limit=asked["limit"], tmp=None
+                db, "SELECT 1", shape, params=(), limit=asked["limit"], tmp=None
             )
             return consume(found)
 

@@ -8,6 +8,7 @@ was checked, whatever stands in it.
 import logging
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
 from logstream.storage.sql.answer import SqlResult
 from logstream.storage.sql.guard import Checked, check, is_inside, syntax_error
+from logstream.storage.sql.projecting import project
 from logstream.storage.sql.shaping import Shape, probe
 from logstream.storage.sql.tables import SqlTables
 from logstream.storage.sql.view import NAME, make_view
@@ -77,7 +79,9 @@ class SqlConsole:
         from_ns: int | None = None,
         to_ns: int | None = None,
     ) -> T:
-        """Hand the result to a consumer, and return what that makes of it.
+        """Hand the result to a consumer, and return what that makes of it. It is
+        called again, with the same result from its beginning, when the first way to
+        compute it fails.
 
         Args:
             params: For `?`, or `$1` and so on.
@@ -97,9 +101,11 @@ class SqlConsole:
             for left in reversed(range(_TRIES)):
                 days = self._days(from_ns, to_ns) if (NAME,) in checked.tables else []
                 try:
-                    make_view(db, days, from_ns=from_ns, to_ns=to_ns)
+                    view = partial(make_view, db, days, from_ns=from_ns, to_ns=to_ns)
+                    view()
                     self._tables.make_views(self._hub, db, checked.tables)
-                    return consume(self._begin(db, checked, params, limit))
+                    slow = self._begin(db, checked, params, limit)
+                    return _either(consume, _faster(db, checked, slow, view), slow)
                 except duckdb.Error as error:
                     if left and self._moved(days, from_ns, to_ns):
                         continue
@@ -117,10 +123,9 @@ class SqlConsole:
         _expect_inside(db, first, checked)
         db.execute(first, params or None)
         shape = Shape(db.description or ())
-        whole = shape.around(checked.text)
-        _expect_inside(db, whole, checked)
+        _expect_inside(db, shape.around(checked.text), checked)
         return SqlResult(
-            db, whole, shape.columns, params=params, limit=limit, tmp=self._tmp
+            db, checked.text, shape, params=params, limit=limit, tmp=self._tmp
         )
 
     def _days(self, from_ns: int | None, to_ns: int | None) -> list[Partition]:
@@ -150,6 +155,39 @@ class SqlConsole:
         found = syntax_error(text, error, lines_before=1)
         message = _DAY.sub(NAME, self._tables.without_paths(str(found)))
         return QuerySyntaxError(message[:_MAX_MESSAGE], offset=found.offset)
+
+
+def _faster(
+    db: duckdb.DuckDBPyConnection,
+    checked: Checked,
+    slow: SqlResult,
+    make: Callable[..., None],
+) -> SqlResult | None:
+    """The same result by a way that reads less, and may fail; see `projecting`."""
+    found = project(db, checked.node)
+    if found is None:
+        return None
+    try:
+        for name, more in found.views.items():
+            make(name=name, more=more)
+    except duckdb.CatalogException:
+        return None
+    return slow.by_way_of(found.text)
+
+
+def _either(
+    consume: Callable[[SqlResult], T], fast: SqlResult | None, slow: SqlResult
+) -> T:
+    if fast is None:
+        return consume(slow)
+    try:
+        return consume(fast)
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException):
+        raise
+    except duckdb.Error as error:
+        if is_fatal(error):
+            raise
+        return consume(slow)
 
 
 def _expect_inside(db: duckdb.DuckDBPyConnection, text: str, checked: Checked) -> None:

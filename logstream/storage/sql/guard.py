@@ -81,11 +81,11 @@ def check(
         QuerySyntaxError: it does not parse, or may not be run; says what and where.
     """
     _expect_one_select(db, text)
-    tree = _tree(db, text)
+    tree = tree_of(db, text)
     walk = _Walk(text, tables)
     try:
         walk.visit(tree, frozenset(), 0)
-        node = _without_places(tree)
+        node = without_places(tree)
     except RecursionError:
         raise QuerySyntaxError("The SQL is nested too deeply.", offset=0) from None
     return Checked(_unended(db, text, node), node, frozenset(walk.used))
@@ -94,20 +94,21 @@ def check(
 def is_inside(db: duckdb.DuckDBPyConnection, text: str, checked: Checked) -> bool:
     """Whether a statement is a SELECT FROM the checked one, in parentheses."""
     try:
-        tree = _tree(db, text)
+        tree = tree_of(db, text)
     except QuerySyntaxError:
         return False
     inside = tree.get("from_table", {}).get("subquery", {}).get("node")
-    return bool(_without_places(inside) == checked.node)
+    return bool(without_places(inside) == checked.node)
 
 
-def _without_places(found: Any) -> Any:
+def without_places(found: Any) -> Any:
+    """A tree without where its nodes stand in the text."""
     if isinstance(found, list):
-        return [_without_places(one) for one in found]
+        return [without_places(one) for one in found]
     if not isinstance(found, dict):
         return found
     return {
-        key: _without_places(value)
+        key: without_places(value)
         for key, value in found.items()
         if not key.startswith("query_location")
     }
@@ -119,7 +120,7 @@ def _unended(db: duckdb.DuckDBPyConnection, text: str, node: Any) -> str:
     for _ in range(_MAX_SEMICOLONS):
         at = text.rfind(";")
         try:
-            if at < 0 or _without_places(_tree(db, text[:at])) != node:
+            if at < 0 or without_places(tree_of(db, text[:at])) != node:
                 return text
         except QuerySyntaxError:
             return text
@@ -148,7 +149,8 @@ def _expect_one_select(db: duckdb.DuckDBPyConnection, text: str) -> None:
         raise QuerySyntaxError(f"Only SELECT may be run here, not {kind}.", offset=0)
 
 
-def _tree(db: duckdb.DuckDBPyConnection, text: str) -> Any:
+def tree_of(db: duckdb.DuckDBPyConnection, text: str) -> Any:
+    """The parse tree of one SELECT. Raises QuerySyntaxError."""
     serialized = "SELECT json_serialize_sql(?::VARCHAR, skip_null := true)"
     try:
         found = db.execute(serialized, (text,)).fetchall()[0][0]

@@ -26,12 +26,21 @@ def make_view(
     *,
     from_ns: int | None,
     to_ns: int | None,
+    name: str = NAME,
+    more: Sequence[str] = (),
 ) -> None:
-    """Make it, or make it anew, over some days and the instants in [from_ns, to_ns)."""
+    """Make it, or make it anew, over some days and the instants in [from_ns, to_ns).
+
+    Args:
+        more: Columns beside those of an entry, each as SQL with its name.
+    """
     where = _where(from_ns, to_ns)
-    selects = [f"SELECT {_COLUMNS} FROM {day.name}.entries{where}" for day in days]
-    union = " UNION ALL ".join(selects) or _NOTHING
-    db.execute(f"CREATE OR REPLACE TEMP VIEW {NAME} AS {union}")
+    columns = ", ".join([_COLUMNS, *more])
+    selects = [f"SELECT {columns} FROM {day.name}.entries{where}" for day in days]
+    if not selects:
+        selects = [f"SELECT {columns} FROM ({_NOTHING})"]
+    union = " UNION ALL ".join(selects)
+    db.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {union}")
 
 
 def _where(from_ns: int | None, to_ns: int | None) -> str:
