@@ -14,35 +14,42 @@ from logstream.query.glob import Glob, Wild, glob_of
 from logstream.query.nodes import (
     All,
     And,
+    Anywhere,
     Bound,
     Compare,
     Exists,
     Expr,
+    In,
     Match,
     Not,
     Or,
     Range,
+    Regex,
     Says,
     all_of,
     any_of,
 )
 from logstream.query.parser import parse, parse_prefix
+from logstream.query.spans import span_of
 from logstream.query.sql import Layout
 
 __all__ = [
     "All",
     "And",
+    "Anywhere",
     "Bound",
     "Compare",
     "Exists",
     "Expr",
     "Filter",
     "Glob",
+    "In",
     "Layout",
     "Match",
     "Not",
     "Or",
     "Range",
+    "Regex",
     "Says",
     "Wild",
     "all_of",
@@ -54,4 +61,5 @@ __all__ = [
     "parse",
     "parse_prefix",
     "source_is",
+    "span_of",
 ]

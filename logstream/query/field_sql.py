@@ -74,10 +74,48 @@ def needs_exact(texts: Iterable[str]) -> bool:
     return any(_EXPONENT.fullmatch(text) for text in texts)
 
 
-def number(path: Path) -> Sql:
-    """The finite double that it is; NaN, or another that is not finite, if none."""
-    text = _string_of(path)
-    return of("coalesce(TRY_CAST({} AS DOUBLE), 'NaN'::DOUBLE)", text)
+def text_of_any(path: Path) -> Sql:
+    """The text of any value, JSON where it is an object or array. Never fails."""
+    return _string_of(path)
+
+
+def is_array(path: Path) -> Sql:
+    return of("{} = 'ARRAY'", _kind_of(path))
+
+
+def elements(array: Sql, *, exact: bool, path: str = "$[*]") -> Sql:
+    """The texts of what is in an array, given as JSON text.
+
+    146 ms for 1 000 000 arrays of two, exact ones 300 ms; by way of `VARIANT[]`, it
+    would be 11 s.
+
+    Args:
+        exact: As in `safe_value` for `scalar`.
+    """
+    texts = of(f"json_extract_string({{}}, '{path}')", array)
+    if not exact:
+        return texts
+    kinds = of(f"json_type({{}}, '{path}')", array)
+    return of(
+        "list_transform(list_zip({}, {}), lambda e: CASE e[2] WHEN 'OBJECT' THEN NULL "
+        "WHEN 'ARRAY' THEN NULL WHEN 'DOUBLE' THEN TRY_CAST(e[1] AS DOUBLE)::VARCHAR "
+        "ELSE e[1] END)",
+        *(texts, kinds),
+    )
+
+
+def no_arrays(way: tuple[str, ...]) -> Sql:
+    """FALSE, but an error where the value is an array, which the fast form is slow for:
+    1 500 ms instead of 300 ms. It costs nothing where there is none: texts that do not
+    begin with `[` are told by the smallest and largest value.
+    """
+    text = of("{}::VARCHAR", extract(way))
+    kind = of("variant_typeof({})", extract(way))
+    return of(
+        "{} >= '[' AND {} < '\\' AND {} IS NOT NULL AND CASE "
+        "WHEN starts_with({}, 'ARRAY') THEN error('an array') ELSE FALSE END",
+        *(text, text, text, kind),
+    )
 
 
 def is_present(path: Path, *, fast: bool) -> Sql:

@@ -13,11 +13,14 @@ from logstream.core.entry import Entry
 from logstream.core.errors import BadRequest
 from logstream.core.needs import Need
 from logstream.core.sql import Sql
+from logstream.core.timestamps import now_ns
 from logstream.query.glob import glob_of
 from logstream.query.matching import Matcher, matcher_of
+from logstream.query.meaning import fixed_at
 from logstream.query.needs import needs_of
 from logstream.query.nodes import And, Expr, Match, Not, Or, any_of, fold_tree
 from logstream.query.parser import MAX_DEPTH, MAX_TERMS, parse
+from logstream.query.spans import span_of
 from logstream.query.sql import Layout, sql_of
 
 MAX_LOOKS = 500
@@ -28,8 +31,9 @@ all of them on each thread, 0.2 MB each, and that is in none of its limits."""
 class Filter:
     """A compiled query: a `plugins.contracts.Predicate`. Immutable, thread-safe."""
 
-    def __init__(self, expr: Expr, *, sql: Sql, matcher: Matcher) -> None:
+    def __init__(self, expr: Expr, *, fixed: Expr, sql: Sql, matcher: Matcher) -> None:
         self._expr = expr
+        self._fixed = fixed
         self._sql = sql
         self._matcher = matcher
 
@@ -39,7 +43,9 @@ class Filter:
 
     @cached_property
     def text(self) -> str:
-        """The query in canonical form: equal queries read the same."""
+        """The query in canonical form: equal queries read the same. Times that depend
+        on now stay as they are; in all else, now is when it was compiled.
+        """
         return str(self._expr)
 
     @property
@@ -59,11 +65,16 @@ class Filter:
     @cached_property
     def needs(self) -> Need | None:
         """What every entry that matches holds; None: nothing is known."""
-        return needs_of(self._expr)
+        return needs_of(self._fixed)
+
+    @cached_property
+    def span(self) -> tuple[int | None, int | None]:
+        """Every match lies in [from, to), in nanoseconds; None: an open end."""
+        return span_of(self._fixed)
 
     def sql_for(self, layout: Layout) -> Sql:
         """The same, faster, for entries of which something is known."""
-        sql = sql_of(self._expr, layout)
+        sql = sql_of(self._fixed, layout)
         return sql if _looks_in(sql) <= MAX_LOOKS else self._sql
 
     def matches(self, entry: Entry) -> bool:
@@ -96,13 +107,14 @@ def compile_expr(expr: Expr) -> Filter:
             f"A query has at most {MAX_TERMS} terms, {MAX_DEPTH} levels deep; "
             f"this one has {terms} terms and {depth} levels."
         )
-    sql = sql_of(expr)
+    fixed = fixed_at(expr, now_ns())
+    sql = sql_of(fixed)
     if _looks_in(sql) > MAX_LOOKS:
         raise BadRequest(
             "The query looks too often into fields of fields: use fewer terms with "
             "a dot in the name."
         )
-    return Filter(expr, sql=sql, matcher=matcher_of(expr))
+    return Filter(expr, fixed=fixed, sql=sql, matcher=matcher_of(fixed))
 
 
 def source_is(source: str) -> Expr:

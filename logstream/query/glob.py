@@ -60,7 +60,7 @@ class Glob(msgspec.Struct, frozen=True):
             part.value if isinstance(part, Wild) else quoting.escaped(part)
             for part in self.parts
         )
-        return "\\" + text if text.startswith("-") else text
+        return "\\" + text if text.startswith(("-", "/")) else text
 
 
 def glob_of(*parts: Part) -> Glob:

@@ -7,15 +7,23 @@ What a character means depends on where it stands, in one of three modes:
   `url:http://a:80/` and `t:-5` need no quotes; `> >= < <= =` compare, and `[` or `{`
   opens a range.
 - range: inside the brackets. `]` and `}` end a word.
+- group, `field:(…)`: each word is a value, and AND, OR, NOT and `-` are what they are
+  in text. List, `field:in(…)`: commas and blanks end a word, and nothing else has a
+  meaning.
+
+`/…/` where a term or value may begin is a regular expression, if the first `/` that no
+backslash is before ends it: a blank, `)`, `|` or the end follows, or `i` and `s` do.
+So `/api/*/users` and `/var/log` are words. With a blank next to a slash inside, or a
+colon before the last one, it is none either: `path:/ url:/` are two values.
 
 A backslash takes the meaning from the punctuation after it, in and out of quotes;
-`\n`, `\t` and `\r` are the usual three. `~` right after `field:` is kept for later and
-has to be quoted, so that no query changes its meaning some day.
+`\n`, `\t` and `\r` are the usual three.
 
 A filter ends at a `|` outside of quotes, or at a `)` that closes nothing: what follows
 is not looked at, for it may be another language.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
@@ -25,10 +33,14 @@ from logstream.query.quoting import ESCAPES
 from logstream.query.tokens import Kind, Token
 
 _KEYWORDS = {"AND": Kind.AND, "OR": Kind.OR, "NOT": Kind.NOT}
-_SINGLE = {"(": Kind.LEFT, ")": Kind.RIGHT, ":": Kind.COLON}
+_SINGLE = {"(": Kind.LEFT, ")": Kind.RIGHT}
 _STOPS_TEXT: Final = '()":|'
 _STOPS_VALUE: Final = '()"|'
 _STOPS_RANGE: Final = ']}"|'
+_STOPS_LIST: Final = ',()"|'
+_REGEX: Final = re.compile(
+    r"/(?!\s)((?:[^/\\]|\\.)+)(?<!\s)/([is]*)(?=[\s)|]|\Z)", re.DOTALL
+)
 
 
 def syntax_error(message: str, offset: int) -> QuerySyntaxError:
@@ -50,8 +62,11 @@ class _Lexer:
         self._at = start
         self._tokens: list[Token] = []
         self._in_range = False
+        self._in_list = False
         self._open = 0
         """Parentheses that are."""
+        self._group_at: int | None = None
+        """How many were, when a group was opened."""
 
     def run(self) -> list[Token]:
         while True:
@@ -74,27 +89,54 @@ class _Lexer:
             self._quoted()
         elif self._in_range:
             self._range(character)
-        elif last is Kind.COMPARE and not gap:
+        elif self._in_list:
+            self._list(character)
+        elif last in (Kind.COMPARE, Kind.TILDE) and not gap:
             self._value(character)
         elif last is Kind.COLON and not gap:
             self._after_colon(character)
+        elif character == "/" and self._regex():
+            pass
         else:
             self._term(character)
 
     def _term(self, character: str) -> None:
         if character in _SINGLE:
-            self._open += {"(": 1, ")": -1}.get(character, 0)
-            self._add(_SINGLE[character], self._at + 1)
+            self._parenthesis(character)
         elif character == "-" and self._negates():
             self._add(Kind.MINUS, self._at + 1)
+        elif self._group_at is not None:
+            if not self._operator(character):
+                self._word(_STOPS_VALUE, keywords=_KEYWORDS)
+        elif character == ":":
+            self._add(Kind.COLON, self._at + 1)
         else:
             self._word(_STOPS_TEXT, keywords=_KEYWORDS)
+
+    def _parenthesis(self, character: str) -> None:
+        self._open += 1 if character == "(" else -1
+        if self._group_at == self._open:
+            self._group_at = None
+        self._add(_SINGLE[character], self._at + 1)
 
     def _negates(self) -> bool:
         after = self._text[self._at + 1 : self._at + 2]
         return bool(after) and not after.isspace() and after != ")"
 
     def _after_colon(self, character: str) -> None:
+        if character == "(":
+            if self._group_at is None:
+                self._group_at = self._open
+            self._parenthesis(character)
+        elif self._text.startswith("in(", self._at):
+            self._open += 1
+            self._in_list = True
+            self._add(Kind.IN, self._at + 3)
+        elif not self._operator(character) and not (character == "/" and self._regex()):
+            self._value(character)
+
+    def _operator(self, character: str) -> bool:
+        """What may stand before a value, or be one: `>=`, `[`, `~`."""
         if character in "<>=":
             wide = character != "=" and self._text.startswith("=", self._at + 1)
             self._add(Kind.COMPARE, self._at + (2 if wide else 1))
@@ -102,9 +144,43 @@ class _Lexer:
             self._in_range = True
             self._add(Kind.OPEN, self._at + 1)
         elif character == "~":
-            self._fail("'~' is reserved here: put the value in quotes")
+            self._add(Kind.TILDE, self._at + 1)
         else:
-            self._value(character)
+            return False
+        return True
+
+    def _regex(self) -> bool:
+        found = _REGEX.match(self._text, self._at)
+        if found is None:
+            return False
+        pattern, flags = found.groups()
+        blank = any(character.isspace() for character in pattern)
+        if blank and pattern.endswith((":", "(", "=")):
+            return False
+        plain = re.sub(r"\\(.)", _unescaped_slash, pattern, flags=re.DOTALL)
+        self._tokens.append(
+            Token(
+                Kind.REGEX,
+                self._at,
+                found.end(),
+                text=self._text[self._at : found.end()],
+                plain=plain,
+                flags=flags,
+            )
+        )
+        self._at = found.end()
+        return True
+
+    def _list(self, character: str) -> None:
+        if character == ")":
+            self._in_list = False
+            self._parenthesis(character)
+        elif character == ",":
+            self._add(Kind.COMMA, self._at + 1)
+        elif character == "(":
+            self._add(Kind.LEFT, self._at + 1)
+        else:
+            self._word(_STOPS_LIST, keywords={})
 
     def _value(self, character: str) -> None:
         if character in "()":
@@ -131,7 +207,7 @@ class _Lexer:
                 continue
             parts.append(Wild(character) if character in "*?" else character)
             self._at += 1
-        names_a_field = self._text.startswith(":", self._at)
+        names_a_field = ":" in stops and self._text.startswith(":", self._at)
         kind = keywords.get(self._text[start : self._at])
         end, self._at = self._at, start
         if kind is not None and not names_a_field:
@@ -187,3 +263,7 @@ class _Lexer:
 
     def _fail(self, message: str) -> NoReturn:
         raise syntax_error(message, self._at)
+
+
+def _unescaped_slash(escape: re.Match[str]) -> str:
+    return "/" if escape[1] == "/" else escape[0]

@@ -10,25 +10,36 @@ from typing import Any, assert_never
 
 from logstream.core.entry import Entry
 from logstream.core.timestamps import parse_ns
-from logstream.query.folding import fold
-from logstream.query.glob import Glob, Wild
-from logstream.query.meaning import (
+from logstream.query.automaton import Automaton
+from logstream.query.conditions import (
+    Absent,
     Always,
     Condition,
+    Either,
+    Fits,
     IdBetween,
+    IdIn,
+    InAnyField,
+    InNetwork,
     Like,
     NumberBetween,
+    OfText,
     OneOf,
     Present,
+    QuantityBetween,
     Speaks,
     TextBetween,
     TimeBetween,
-    condition_of,
 )
+from logstream.query.folding import fold
+from logstream.query.glob import Glob, Wild
+from logstream.query.meaning import condition_of
 from logstream.query.names import Column, Path, Subject
+from logstream.query.networks import digits_of, v4_pattern, v6_ends
 from logstream.query.nodes import And, Bound, Expr, Not, Or, fold_tree
 from logstream.query.numbers import number_of, text_of
 from logstream.query.options import with_options_merged
+from logstream.query.quantities import in_value
 from logstream.query.words import words_of
 
 Matcher = Callable[[Entry], bool]
@@ -86,23 +97,82 @@ def _matcher(condition: Condition) -> Matcher:
             return lambda _: True
         case Speaks(glob):
             return _speaks(glob)
-        case Present(path):
-            value = _value_of(path)
-            return lambda entry: value(entry.fields) is not None
-        case NumberBetween(path, low, high):
-            return _number_between(path, low, high)
         case IdBetween(low_id, high_id):
             return lambda entry: low_id <= entry.id <= high_id
         case TimeBetween(low_ns, high_ns):
             return lambda entry: low_ns <= parse_ns(entry.timestamp) <= high_ns
-        case OneOf(subject, texts):
-            return _text_matcher(subject, frozenset(texts).__contains__)
-        case Like(subject, glob):
-            return _text_matcher(subject, _like(glob))
-        case TextBetween(subject, low_text, high_text):
-            return _text_matcher(subject, _between(low_text, high_text))
+        case IdIn(ids):
+            known = frozenset(ids)
+            return lambda entry: entry.id in known
+        case InAnyField(texts, glob):
+            return _in_any_field(_like(glob) if glob else frozenset(texts).__contains__)
+        case Either(conditions):
+            return _any(tuple(map(_matcher, conditions)))
+        case _:
+            return _of_field(condition)
+
+
+def _of_field(condition: Present | Absent | NumberBetween | OfText) -> Matcher:
+    match condition:
+        case Present(path):
+            value = _value_of(path)
+            return lambda entry: value(entry.fields) is not None
+        case Absent(path):
+            value = _value_of(path)
+            return lambda entry: value(entry.fields) is None
+        case NumberBetween(path, low, high):
+            return _number_between(path, low, high)
+        case _:
+            return _text_matcher(condition.subject, _test_of(condition))
+
+
+def _test_of(condition: OfText) -> _Test:
+    match condition:
+        case OneOf(_, texts):
+            return frozenset(texts).__contains__
+        case Like(_, glob):
+            return _like(glob)
+        case TextBetween(_, low_text, high_text):
+            return _between(low_text, high_text)
+        case Fits(_, pattern):
+            return Automaton(pattern).finds
+        case InNetwork():
+            return _in_network(condition)
+        case QuantityBetween(_, kind, scale, low, high):
+            return lambda text: (
+                (value := in_value(text, kind, scale)) is not None
+                and low <= value <= high
+            )
         case _:
             assert_never(condition)
+
+
+def _in_network(condition: InNetwork) -> _Test:
+    network, text = condition.network, condition.text
+    if network.version == 4:
+        fullmatch = re.compile(v4_pattern(network)).fullmatch
+        return lambda value: value == text or fullmatch(value) is not None
+    low, high = v6_ends(network)
+    return lambda value: (
+        value == text
+        or ((digits := digits_of(value)) is not None and low <= digits <= high)
+    )
+
+
+def _in_any_field(test: _Test) -> Matcher:
+    def matches(entry: Entry) -> bool:
+        todo: list[Any] = [entry.fields]
+        while todo:
+            value = todo.pop()
+            if isinstance(value, dict):
+                todo.extend(value.values())
+            elif isinstance(value, list):
+                todo.extend(value)
+            elif (text := text_of(value)) is not None and test(text):
+                return True
+        return False
+
+    return matches
 
 
 def _speaks(glob: Glob) -> Matcher:
@@ -123,8 +193,12 @@ def _number_between(path: Path, low: float, high: float) -> Matcher:
     value = _value_of(path)
 
     def matches(entry: Entry) -> bool:
-        number = number_of(value(entry.fields))
-        return number is not None and low <= number <= high
+        found = value(entry.fields)
+        for one in found if isinstance(found, list) else (found,):
+            number = number_of(one)
+            if number is not None and low <= number <= high:
+                return True
+        return False
 
     return matches
 
@@ -136,7 +210,11 @@ def _text_matcher(subject: Subject, test: _Test) -> Matcher:
     value = _value_of(subject)
 
     def matches(entry: Entry) -> bool:
-        text = text_of(value(entry.fields))
+        found = value(entry.fields)
+        if isinstance(found, list):
+            texts = map(text_of, found)
+            return any(text is not None and test(text) for text in texts)
+        text = text_of(found)
         return text is not None and test(text)
 
     return matches

@@ -6,108 +6,72 @@ that the two forms of a filter, SQL and Python, cannot disagree about it.
 
 import math
 import re
-from collections.abc import Callable
-from typing import assert_never
-
-import msgspec
+from collections.abc import Iterable, Sequence
+from typing import Final, assert_never
 
 from logstream.core.errors import BadRequest
 from logstream.core.levels import LEVELS, level_of
-from logstream.core.timestamps import MAX_NS, MIN_NS, TimestampError, parse_ns
+from logstream.core.timestamps import MAX_NS, MIN_NS, format_ns, now_ns
+from logstream.query.conditions import (
+    Absent,
+    Always,
+    Condition,
+    Either,
+    Fits,
+    IdBetween,
+    IdIn,
+    InAnyField,
+    InNetwork,
+    Like,
+    NumberBetween,
+    OneOf,
+    Present,
+    QuantityBetween,
+    Speaks,
+    TextBetween,
+    TimeBetween,
+)
 from logstream.query.folding import fold
 from logstream.query.glob import Glob, Wild, glob_of
+from logstream.query.instants import back_from, covered, is_length, is_relative
 from logstream.query.names import Column, Path, Subject, subject_of
+from logstream.query.networks import network_of
 from logstream.query.nodes import (
     All,
+    And,
+    Anywhere,
     Bound,
     Compare,
     Exists,
+    Expr,
+    In,
     Leaf,
     Match,
+    Not,
     Operator,
+    Or,
     Range,
+    Regex,
     Says,
+    fold_tree,
 )
 from logstream.query.numbers import LARGEST, number_of_text, spellings
+from logstream.query.quantities import quantity_of, scale_of
+from logstream.query.regexps import Pattern, pattern_of
 
 MAX_WILDCARDS = 100
 """In one word or value."""
+
+NULL: Final = "null"
+"""As a value, it also finds a field that is missing or null."""
 
 _LARGEST_ID = 2**63 - 1
 _ID = re.compile(r"[0-9]{1,19}")
 
 
-class Always(msgspec.Struct, frozen=True):
-    """Whatever the entry is."""
-
-
-class Speaks(msgspec.Struct, frozen=True):
-    """The message holds the words. `glob` is folded."""
-
-    glob: Glob
-
-
-class Present(msgspec.Struct, frozen=True):
-    """A value is there, of any kind but null."""
-
-    path: Path
-
-
-class OneOf(msgspec.Struct, frozen=True):
-    """The value's text is one of these."""
-
-    subject: Subject
-    texts: tuple[str, ...]
-
-
-class Like(msgspec.Struct, frozen=True):
-    """The whole of the value's text fits the pattern, which has wildcards."""
-
-    subject: Subject
-    glob: Glob
-
-
-class TextBetween(msgspec.Struct, frozen=True):
-    """The value's text lies between, by code points. At least one end is given."""
-
-    subject: Subject
-    low: Bound | None
-    high: Bound | None
-
-
-class NumberBetween(msgspec.Struct, frozen=True):
-    """The value is a finite number, or a text that is one, from low to high."""
-
-    path: Path
-    low: float
-    high: float
-
-
-class IdBetween(msgspec.Struct, frozen=True):
-    low: int
-    high: int
-
-
-class TimeBetween(msgspec.Struct, frozen=True):
-    low_ns: int
-    high_ns: int
-
-
-Condition = (
-    Always
-    | Speaks
-    | Present
-    | OneOf
-    | Like
-    | TextBetween
-    | NumberBetween
-    | IdBetween
-    | TimeBetween
-)
-
-
 def condition_of(leaf: Leaf) -> Condition:
-    """What the leaf means.
+    """What the leaf means. Times that depend on now mean that of the call: fix them
+    before, with `fixed_at`.
 
     Raises:
         BadRequest: nothing: the value is not of the name's kind, or over a limit.
@@ -122,15 +86,62 @@ def condition_of(leaf: Leaf) -> Condition:
             return Always() if isinstance(subject, Column) else Present(subject)
         case Match(field, glob):
             return _match(subject_of(field), _bounded(glob))
-        case Compare(field, "=", value):
-            return _equals(subject_of(field), value)
         case Compare(field, operator, value):
-            low, high = _ends(operator, value)
-            return _between(subject_of(field), low, high)
+            return _compare(subject_of(field), operator, value)
         case Range(field, low, high):
             return _between(subject_of(field), low, high)
+        case In(field, values):
+            return _in(subject_of(field), values)
+        case Regex(field, pattern, flags):
+            return _fits(subject_of(field), pattern_of(pattern, flags))
+        case Anywhere(glob):
+            return _anywhere(_bounded(glob))
         case _:
             assert_never(leaf)
+
+
+def fixed_at(expr: Expr, now_ns: int) -> Expr:
+    """The tree with an instant for each time that depends on now."""
+
+    def visit(node: Expr, inner: Sequence[Expr]) -> Expr:
+        match node:
+            case And():
+                return And(tuple(inner))
+            case Or():
+                return Or(tuple(inner))
+            case Not():
+                return Not(inner[0])
+            case Match() | Compare() | Range():
+                return _fixed(node, now_ns)
+            case _:
+                return node
+
+    return fold_tree(expr, visit)
+
+
+def _fixed(leaf: Match | Compare | Range, now_ns: int) -> Leaf:
+    if subject_of(leaf.field) != Column("timestamp"):
+        return leaf
+    match leaf:
+        case Match(_, Glob((str(value),))):
+            ends: tuple[Bound | None, Bound | None] = Bound(value), Bound(value)
+        case Compare(_, "=", value):
+            ends = Bound(value), Bound(value)
+        case Compare(_, operator, value):
+            ends = _ends(operator, value)
+        case Range(_, low, high):
+            ends = low, high
+        case _:
+            return leaf
+    if not any(bound is not None and is_relative(bound.value) for bound in ends):
+        return leaf
+    low_ns, high_ns = _times(*ends, now_ns)
+    # A range that holds nothing stays one, whatever its ends.
+    return Range("timestamp", _instant(low_ns), _instant(high_ns))
+
+
+def _instant(ns: int) -> Bound:
+    return Bound(format_ns(min(max(ns, MIN_NS), MAX_NS - 1)))
 
 
 def _match(subject: Subject, glob: Glob) -> Condition:
@@ -142,12 +153,63 @@ def _match(subject: Subject, glob: Glob) -> Condition:
             raise BadRequest(f"{subject.name} takes no wildcards: compare it.")
         case Column("level") if literal is None:
             return Like(subject, _folded(glob))
+        case Column("timestamp"):
+            return _between(subject, Bound(literal or ""), Bound(literal or ""))
         case Path() if literal is not None:
-            return OneOf(subject, spellings(literal))
+            return _value(subject, literal)
         case _:
             if literal is None:
                 return Like(subject, glob)
             return _equals(subject, literal)
+
+
+def _value(path: Path, text: str) -> Condition:
+    network = network_of(text)
+    if network is not None:
+        return InNetwork(path, text, network)
+    texts = OneOf(path, spellings(text))
+    return Either((texts, Absent(path))) if text == NULL else texts
+
+
+def _in(subject: Subject, values: tuple[str, ...]) -> Condition:
+    match subject:
+        case Column("timestamp"):
+            raise BadRequest("timestamp takes no list: compare it.")
+        case Column("id"):
+            return IdIn(tuple(map(_id, values)))
+        case Column("level"):
+            return OneOf(subject, _distinct(map(_level, values)))
+        case Column():
+            return OneOf(subject, _distinct(values))
+        case _:
+            pass
+    networks = [
+        InNetwork(subject, value, network)
+        for value in values
+        if (network := network_of(value)) is not None
+    ]
+    texts = OneOf(subject, _distinct(text for v in values for text in spellings(v)))
+    null = (Absent(subject),) if NULL in values else ()
+    return Either((texts, *networks, *null)) if networks or null else texts
+
+
+def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
+
+
+def _fits(subject: Subject, pattern: Pattern) -> Condition:
+    if isinstance(subject, Column) and subject.name in ("id", "timestamp"):
+        raise BadRequest(f"{subject.name} takes no regular expression: compare it.")
+    return Fits(subject, pattern)
+
+
+def _anywhere(glob: Glob) -> Condition:
+    text = glob.literal
+    found: list[Condition] = [Speaks(_folded(glob))]
+    found += [_match(Column(name), glob) for name in ("source", "level")]
+    texts = () if text is None else spellings(text)
+    found.append(InAnyField(texts, glob if text is None else None))
+    return Either(tuple(found))
 
 
 def _equals(subject: Subject, value: str) -> Condition:
@@ -162,6 +224,12 @@ def _equals(subject: Subject, value: str) -> Condition:
             return _between(subject, Bound(value), Bound(value))
 
 
+def _compare(subject: Subject, operator: Operator, value: str) -> Condition:
+    if operator == "=":
+        return _equals(subject, value)
+    return _between(subject, *_ends(operator, value))
+
+
 def _ends(operator: Operator, value: str) -> tuple[Bound | None, Bound | None]:
     bound = Bound(value, inclusive=operator in (">=", "<="))
     return (bound, None) if operator[0] == ">" else (None, bound)
@@ -170,13 +238,17 @@ def _ends(operator: Operator, value: str) -> tuple[Bound | None, Bound | None]:
 def _between(subject: Subject, low: Bound | None, high: Bound | None) -> Condition:
     match subject:
         case Column("id"):
-            return IdBetween(*_whole_ends(low, high, _id, 0, _LARGEST_ID))
+            return IdBetween(*_ids(low, high))
         case Column("timestamp"):
-            return TimeBetween(*_whole_ends(low, high, _ns, MIN_NS, MAX_NS))
+            return TimeBetween(*_times(low, high, now_ns()))
         case Column("level"):
             return OneOf(subject, _levels_between(low, high))
         case Path():
-            return _numbers(subject, low, high) or TextBetween(subject, low, high)
+            return (
+                _numbers(subject, low, high)
+                or _quantities(subject, low, high)
+                or TextBetween(subject, low, high)
+            )
         case _:
             return TextBetween(subject, low, high)
 
@@ -193,17 +265,44 @@ def _numbers(path: Path, low: Bound | None, high: Bound | None) -> NumberBetween
     return NumberBetween(path, least, most)
 
 
-def _whole_ends(
-    low: Bound | None,
-    high: Bound | None,
-    read: Callable[[str], int],
-    least: int,
-    most: int,
-) -> tuple[int, int]:
+def _quantities(
+    path: Path, low: Bound | None, high: Bound | None
+) -> QuantityBetween | None:
+    found = [quantity_of(end.value) for end in (low, high) if end is not None]
+    kinds = {None if one is None else one.kind for one in found}
+    kind = kinds.pop()
+    if kind is None or kinds:
+        return None
+    values = [one.value for one in found if one is not None]
+    least = -LARGEST if low is None else values[0]
+    most = LARGEST if high is None else values[-1]
+    if low is not None and not low.inclusive:
+        least = math.nextafter(least, math.inf)
+    if high is not None and not high.inclusive:
+        most = math.nextafter(most, -math.inf)
+    return QuantityBetween(path, kind, scale_of(path.name, kind), least, most)
+
+
+def _times(low: Bound | None, high: Bound | None, now: int) -> tuple[int, int]:
+    """Both ends belong to it."""
+    if low is not None and low == high and is_length(low.value):
+        return back_from(low.value, now), now
+    least, most = MIN_NS, MAX_NS
     if low is not None:
-        least = read(low.value) + (0 if low.inclusive else 1)
+        first, last = covered(low.value, now)
+        least = first if low.inclusive else last + 1
     if high is not None:
-        most = read(high.value) - (0 if high.inclusive else 1)
+        first, last = covered(high.value, now)
+        most = last if high.inclusive else first - 1
+    return least, most
+
+
+def _ids(low: Bound | None, high: Bound | None) -> tuple[int, int]:
+    least, most = 0, _LARGEST_ID
+    if low is not None:
+        least = _id(low.value) + (0 if low.inclusive else 1)
+    if high is not None:
+        most = _id(high.value) - (0 if high.inclusive else 1)
     return least, most
 
 
@@ -235,15 +334,6 @@ def _id(value: str) -> int:
             "An id is a whole number below 2^63; a field of that name is fields.id."
         )
     return number
-
-
-def _ns(value: str) -> int:
-    try:
-        return parse_ns(value)
-    except TimestampError as error:
-        raise BadRequest(
-            f"This time {error}: write it as 2025-05-01T00:00:00Z or 2025-05-01."
-        ) from None
 
 
 def _bounded(glob: Glob) -> Glob:

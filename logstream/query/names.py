@@ -14,6 +14,9 @@ from logstream.core.errors import BadRequest
 ColumnName = Literal["timestamp", "source", "level", "message", "id"]
 COLUMN_NAMES: tuple[ColumnName, ...] = get_args(ColumnName)
 
+ALIASES: dict[str, ColumnName] = {"_time": "timestamp", "_msg": "message"}
+"""As other query languages call them."""
+
 FIELDS_PREFIX = "fields."
 MAX_PARTS = 64
 """Of a dotted name: each is a call inside a call, in SQL."""
@@ -30,6 +33,11 @@ class Path(msgspec.Struct, frozen=True):
     """
 
     ways: tuple[tuple[str, ...], ...]
+
+    @property
+    def name(self) -> str:
+        """With its dots; the last way is the whole name."""
+        return self.ways[-1][0]
 
     def among(self, keys: AbstractSet[str] | None) -> "Path":
         """Without the ways that no entry has; `keys` are all keys at the top."""
@@ -49,6 +57,8 @@ def subject_of(name: str) -> Subject:
     """
     if name in COLUMN_NAMES:
         return Column(name)
+    if name in ALIASES:
+        return Column(ALIASES[name])
     name = name.removeprefix(FIELDS_PREFIX)
     parts = tuple(name.split("."))
     if len(parts) > MAX_PARTS:

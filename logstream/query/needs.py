@@ -16,9 +16,10 @@ from logstream.core.needs import (
     any_of,
     is_indexed,
 )
+from logstream.query.conditions import Condition, Either, Like, OneOf, Speaks
 from logstream.query.folding import fold
 from logstream.query.glob import Glob, glob_of
-from logstream.query.meaning import Like, OneOf, Speaks, condition_of
+from logstream.query.meaning import condition_of
 from logstream.query.names import COLUMN_NAMES, Column, Subject
 from logstream.query.nodes import And, Expr, Not, Or, fold_tree
 
@@ -46,7 +47,13 @@ def _visit(node: Expr, inner: Sequence[Need | None]) -> Need | None:
             return None
         case _:
             pass
-    match condition_of(node):
+    return _need(condition_of(node))
+
+
+def _need(condition: Condition) -> Need | None:
+    match condition:
+        case Either(conditions):
+            return any_of([_need(one) for one in conditions])
         case Speaks(glob):
             return _words(glob)
         case OneOf(subject, texts):

@@ -5,6 +5,7 @@ back is refused when it is made. Walk a tree with `fold_tree`, never by recursio
 tree may be as deep as its text allows.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar, assert_never, cast, get_args
 
@@ -12,10 +13,11 @@ import msgspec
 
 from logstream.core.errors import BadRequest
 from logstream.query.glob import Glob
-from logstream.query.quoting import check_text, word
+from logstream.query.quoting import check_text, quoted, word
 
 Operator = Literal["=", ">", ">=", "<", "<="]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
+_LEADING_FLAGS = re.compile(r"\(\?([a-zA-Z]+)\)")
 
 T = TypeVar("T")
 
@@ -98,6 +100,59 @@ class Exists(_Node, frozen=True):
         check_text(self.field)
 
 
+class In(_Node, frozen=True):
+    """`field:in(a, b)`: the whole value is one of these, as in `field:a`. Wildcards
+    stand for themselves.
+    """
+
+    field: str
+    values: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check_text(self.field)
+        for value in self.values:
+            check_text(value)
+        if not self.values:
+            raise BadRequest("A list of values to find needs at least one.")
+
+
+class Regex(_Node, frozen=True):
+    """`field:/pattern/flags`: found anywhere in the value. `/pattern/` is of `message`.
+
+    The flags are in order, and not in the pattern: `(?i)` in front of it becomes one.
+    """
+
+    field: str
+    pattern: str
+    flags: str = ""
+    """`i`: letters of any case; `s`: `.` also finds a newline."""
+
+    def __post_init__(self) -> None:
+        check_text(self.field)
+        check_text(self.pattern)
+        pattern, flags = self.pattern, self.flags
+        if found := _LEADING_FLAGS.match(pattern):
+            pattern, flags = pattern[found.end() :], flags + found[1]
+        if set(flags) - {"i", "s"}:
+            raise BadRequest("A regular expression takes the flags i and s.")
+        if not pattern:
+            raise BadRequest("A regular expression needs at least one character.")
+        if _LEADING_FLAGS.match(pattern):
+            raise BadRequest("A regular expression has its flags in one place.")
+        msgspec.structs.force_setattr(self, "pattern", pattern)
+        msgspec.structs.force_setattr(self, "flags", "".join(sorted(set(flags))))
+
+
+class Anywhere(_Node, frozen=True):
+    """`*:value`: in the message, or the source, the level or any value in a field."""
+
+    glob: Glob
+
+    def __post_init__(self) -> None:
+        if not self.glob.parts or self.glob.is_any:
+            raise BadRequest("A value to look for needs at least one character.")
+
+
 class Not(_Node, frozen=True):
     inner: "Expr"
 
@@ -122,7 +177,7 @@ class Or(_Node, frozen=True):
             raise BadRequest("An Or is flat and has two or more terms: use any_of().")
 
 
-Leaf = All | Says | Match | Compare | Range | Exists
+Leaf = All | Says | Match | Compare | Range | Exists | In | Regex | Anywhere
 Expr = Leaf | Not | And | Or
 
 
@@ -207,6 +262,13 @@ def _text_of_leaf(leaf: Leaf) -> str:
             return f"{word(field)}:{opening}{_end(low)} TO {_end(high)}{closing}"
         case Exists(field):
             return f"{word(field)}:*"
+        case In(field, values):
+            return f"{word(field)}:in({', '.join(map(word, values))})"
+        case Regex(field, pattern, flags):
+            name = f"{word(field)}:~"
+            return name + quoted(f"(?{flags})" * bool(flags) + pattern)
+        case Anywhere(glob):
+            return f"*:{glob}"
         case _:
             assert_never(leaf)
 

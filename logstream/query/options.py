@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from logstream.query.meaning import OneOf, condition_of
+from logstream.query.conditions import OneOf
+from logstream.query.meaning import condition_of
 from logstream.query.names import Subject
 from logstream.query.nodes import And, Expr, Not, Or
 

@@ -4,8 +4,11 @@
     any       = all { "OR" all }
     all       = not { [ "AND" ] not }
     not       = { "NOT" | "-" } ( "(" any ")" | term )
-    term      = WORD | name ":" value
-    value     = WORD | COMPARE WORD | ( "[" | "{" ) WORD "TO" WORD ( "]" | "}" )
+    term      = WORD | REGEX | name ":" value | name ":" "(" any ")"
+    value     = WORD | REGEX | "~" WORD | COMPARE WORD | "in(" WORD { "," WORD } ")"
+              | ( "[" | "{" ) WORD "TO" WORD ( "]" | "}" )
+
+Inside `name:( … )`, a term is a value of that name.
 
 Each error has the offset of the token that did not fit and says what would have.
 """
@@ -19,14 +22,17 @@ from logstream.query.meaning import condition_of
 from logstream.query.nodes import (
     OPERATORS,
     All,
+    Anywhere,
     Bound,
     Compare,
     Exists,
     Expr,
+    In,
     Leaf,
     Match,
     Not,
     Range,
+    Regex,
     Says,
     all_of,
     any_of,
@@ -39,6 +45,7 @@ MAX_DEPTH = 200
 """Levels of parentheses and NOT. The parser takes two Python frames for each."""
 MAX_TERMS = 1_000
 
+_VALUES: Final = (Kind.WORD, Kind.REGEX, Kind.TILDE, Kind.COMPARE, Kind.OPEN)
 _A_TERM: Final = "a word, a \"phrase\", field:value or '('"
 
 
@@ -82,6 +89,8 @@ class _Parser:
         self._index = 0
         self._depth = 0
         self._terms = 0
+        self._group: Token | None = None
+        """The name that a group is about."""
 
     def query(self) -> tuple[Expr, int]:
         expr = All() if self._here.kind is Kind.END else self._any()
@@ -121,15 +130,19 @@ class _Parser:
         first = self._here
         if first.kind is Kind.COLON:
             self._fail("expected a field's name right before ':'")
-        if first.kind is not Kind.WORD:
-            self._expected(_A_TERM)
+        if first.kind not in (_VALUES if self._group else (Kind.WORD, Kind.REGEX)):
+            self._expected("a value" if self._group else _A_TERM)
         self._terms += 1
         if self._terms > MAX_TERMS:
             self._fail(f"a query has at most {MAX_TERMS} terms")
         self._next()
+        if self._group:
+            return self._value(self._group, first)
         if self._here.kind is Kind.COLON:
             return self._field(first)
         self._apart(first)
+        if first.kind is Kind.REGEX:
+            return self._regex("message", first)
         if first.glob.is_any:
             return All()
         if not first.glob.parts:
@@ -140,34 +153,84 @@ class _Parser:
         colon = self._next()
         if colon.start != name.end:
             self._fail("expected a field's name right before ':'", colon)
-        field = name.glob.literal
-        if field is None:
-            self._fail("a field's name has no wildcards: put it in quotes", name)
         value = self._here
-        if value.kind is Kind.LEFT:
-            self._fail(f"expected one value: write ({name.text}:a OR {name.text}:b)")
-        if value.start != colon.end or value.kind in (Kind.RIGHT, Kind.END):
+        if value.start == colon.end and value.kind is Kind.LEFT:
+            return self._group_of(name)
+        if value.start != colon.end or value.kind not in (*_VALUES, Kind.IN):
             self._fail(
                 f"expected a value right after ':', or quotes around {name.text}:",
                 colon,
             )
         self._next()
+        return self._value(name, value)
+
+    def _group_of(self, name: Token) -> Expr:
+        left = self._enter()
+        self._group = name
+        expr = self._any()
+        if not self._accept(Kind.RIGHT):
+            self._expected(f"')' for the '(' at character {left.start + 1}")
+        self._group = None
+        self._depth -= 1
+        return expr
+
+    def _value(self, name: Token, value: Token) -> Expr:
+        if name.glob.is_any and name.text[:1] != '"':
+            return self._anywhere(value)
+        field = name.glob.literal
+        if field is None:
+            self._fail("a field's name has no wildcards: put it in quotes", name)
         match value.kind:
             case Kind.COMPARE:
                 return self._compare(field, value)
             case Kind.OPEN:
                 return self._range(field, value)
+            case Kind.IN:
+                return self._in(field, value)
+            case Kind.REGEX:
+                self._apart(value)
+                return self._regex(field, value)
+            case Kind.TILDE:
+                return self._regex(field, self._right_after(value))
             case _:
                 self._apart(value)
                 return self._meant(_match(field, value.glob), value)
 
-    def _compare(self, field: str, comparison: Token) -> Expr:
+    def _anywhere(self, value: Token) -> Expr:
+        if value.kind is not Kind.WORD:
+            self._fail("after '*:' expected a word or a \"phrase\"", value)
+        self._apart(value)
+        if value.glob.is_any:
+            return All()
+        if not value.glob.parts:
+            self._fail("expected a value between the quotes", value)
+        return self._meant(Anywhere(value.glob), value)
+
+    def _in(self, field: str, opening: Token) -> Expr:
+        values = [self._operand("a value").plain]
+        while self._accept(Kind.COMMA):
+            values.append(self._operand("a value").plain)
+        if not self._accept(Kind.RIGHT):
+            self._expected("',' or ')'")
+        return self._meant(In(field, tuple(values)), opening)
+
+    def _regex(self, field: str, at: Token) -> Leaf:
+        try:
+            leaf = Regex(field, at.plain, at.flags)
+        except BadRequest as error:
+            self._fail(str(error).removesuffix("."), at)
+        return self._meant(leaf, at)
+
+    def _right_after(self, sign: Token) -> Token:
         value = self._here
-        if value.kind is not Kind.WORD or value.start != comparison.end:
-            what = f"expected a value right after '{comparison.text}'"
-            self._fail(what, comparison)
+        if value.kind is not Kind.WORD or value.start != sign.end:
+            self._fail(f"expected a value right after '{sign.text}'", sign)
         self._next()
         self._apart(value)
+        return value
+
+    def _compare(self, field: str, comparison: Token) -> Expr:
+        value = self._right_after(comparison)
         operator = next(each for each in OPERATORS if each == comparison.text)
         return self._meant(Compare(field, operator, value.plain), value)
 
@@ -209,7 +272,7 @@ class _Parser:
     def _apart(self, before: Token) -> None:
         """`foo(bar)` and `"a"b` are kept for later: today they would be an AND."""
         here = self._here
-        if here.start == before.end and here.kind in (Kind.LEFT, Kind.WORD):
+        if here.start == before.end and here.kind in (Kind.LEFT, Kind.WORD, Kind.REGEX):
             self._fail(f"expected a blank before {here.shown}")
 
     @property

@@ -11,7 +11,8 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 letter or digit is an error, so that it can get a meaning later."""
 
 _ESCAPED = {character: "\\" + letter for letter, character in ESCAPES.items()}
-_BARE = re.compile(r"[A-Za-z0-9_./@%+#$][A-Za-z0-9_./@%+#$-]*")
+_BARE = re.compile(r"[A-Za-z0-9_.@%+#$][A-Za-z0-9_./@%+#$-]*")
+"""Not with a slash in front, which may begin a regular expression."""
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 

@@ -13,40 +13,50 @@ How the value of a field is had is decided in `field_sql`. Measured besides, for
   2 to 4 ms; `AND variant_typeof(…) = 'VARCHAR'` costs 15 to 55 ms.
 """
 
+import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from typing import assert_never
 
 import msgspec
 
 from logstream.core.sql import TRUE, Sql
+from logstream.query.conditions import (
+    Absent,
+    Always,
+    Condition,
+    Either,
+    IdBetween,
+    IdIn,
+    InAnyField,
+    InNetwork,
+    Like,
+    NumberBetween,
+    OfText,
+    OneOf,
+    Present,
+    QuantityBetween,
+    Speaks,
+    TimeBetween,
+)
 from logstream.query.field_sql import (
+    elements,
     extract,
     fast_value,
+    is_array,
     is_present,
     needs_exact,
-    number,
+    no_arrays,
     safe_value,
+    text_of_any,
 )
 from logstream.query.fragments import FALSE, join, of
 from logstream.query.glob import Glob, Wild
-from logstream.query.meaning import (
-    Always,
-    Condition,
-    IdBetween,
-    Like,
-    NumberBetween,
-    OneOf,
-    Present,
-    Speaks,
-    TextBetween,
-    TimeBetween,
-    condition_of,
-)
+from logstream.query.meaning import condition_of
 from logstream.query.names import Column, Path
 from logstream.query.nodes import And, Expr, Not, Or, fold_tree
 from logstream.query.options import with_options_merged
-from logstream.query.words import escape, words_of
+from logstream.query.value_tests import looks_often, test_of
+from logstream.query.words import words_of
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +78,9 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ANY_LAYOUT = Layout()
+
+_ESCAPED = re.compile(r'["\\\x00-\x1f\x7f]')
+"""What JSON writes in another way."""
 
 MAX_CONJUNCTS = 64
 """Terms of one AND. DuckDB's planning takes the square of them, 14 s for 1 000; said
@@ -119,15 +132,29 @@ def _condition(condition: Condition, layout: Layout) -> Sql:
                 "timestamp BETWEEN make_timestamp_ns(?) AND make_timestamp_ns(?)",
                 (low_ns, high_ns),
             )
+        case IdIn(ids):
+            return Sql(f"id IN ({', '.join('?' for _ in ids)})", ids)
+        case Either(conditions):
+            return join(" OR ", [_condition(one, layout) for one in conditions])
+        case InAnyField():
+            return _in_any_field(condition)
+        case _:
+            return _of_field(condition, layout)
+
+
+def _of_field(
+    condition: Present | Absent | NumberBetween | OfText, layout: Layout
+) -> Sql:
+    match condition:
         case Present(path):
             path = path.among(layout.keys)
             return is_present(path, fast=_is_fast(path, layout)) if path.ways else FALSE
         case NumberBetween(path, low, high):
             return _number_between(path.among(layout.keys), low, high, layout)
-        case OneOf() | Like() | TextBetween():
-            return _text(condition, layout)
+        case Absent(path):
+            return of("NOT ({})", _of_field(Present(path), layout))
         case _:
-            assert_never(condition)
+            return _text(condition, layout)
 
 
 def _is_fast(path: Path, layout: Layout) -> bool:
@@ -148,7 +175,9 @@ def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
     if not path.ways:
         return FALSE
     if not _is_fast(path, layout):
-        return of("{} BETWEEN ? AND ?", number(path), low, high)
+        condition = NumberBetween(path, low, high)
+        test = test_of(condition, text_of_any(path))
+        return _or_element(condition, path, test, exact=False)
     value = extract(path.ways[0])
     test = of("{}::DOUBLE BETWEEN ? AND ?", value, low, high)
     if low <= 0 <= high or low <= 1 <= high:
@@ -157,48 +186,83 @@ def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
     return of("{} AND {} IS NOT NULL", test, value)
 
 
-def _text(condition: OneOf | Like | TextBetween, layout: Layout) -> Sql:
+def _text(condition: OfText, layout: Layout) -> Sql:
     subject = condition.subject
     if isinstance(subject, Column):
-        return _test(condition, Sql(subject.name))
+        return test_of(condition, Sql(subject.name))
     path = subject.among(layout.keys)
     if not path.ways:
         return FALSE
     if _is_fast(path, layout):
-        value = fast_value(path.ways[0], scalar=_may_find_structure(condition))
-    else:
-        scalar = _may_find_structure(condition) or _finds_exponents(condition)
-        value = safe_value(path, scalar=scalar)
-    test = _test(condition, value.text)
+        return _fast_text(condition, path.ways[0])
+    if looks_often(condition):
+        return _any_text(condition, path)
+    exact = _may_find_structure(condition) or _finds_exponents(condition)
+    value = safe_value(path, scalar=exact)
+    test = test_of(condition, value.text)
+    return _or_element(condition, path, test, exact=exact)
+
+
+def _fast_text(condition: OfText, way: tuple[str, ...]) -> Sql:
+    value = fast_value(way, scalar=_may_find_structure(condition))
+    test = test_of(condition, value.text)
     if value.is_text is not None:
-        return _unless_structure(value.text, value.is_text, test)
-    if value.pushed:
+        found = _unless_structure(value.text, value.is_text, test)
+    else:
         # Like this, and not by coalesce: both are pushed down, with smallest and
         # largest value.
-        return of("{} AND {} IS NOT NULL", test, value.text)
-    return of("coalesce({}, FALSE)", test)
+        found = of("({}) AND {} IS NOT NULL", test, value.text)
+    return join(" OR ", [found, no_arrays(way)])
 
 
-def _test(condition: OneOf | Like | TextBetween, text: Sql) -> Sql:
-    match condition:
-        case OneOf(_, texts):
-            return _one_of(text, texts)
-        case Like(_, glob):
-            return _like(text, glob)
-        case TextBetween(_, low, high):
-            tests = []
-            if low is not None:
-                sign = ">=" if low.inclusive else ">"
-                tests.append(of(f"{{}} {sign} ?", text, low.value))
-            if high is not None:
-                sign = "<=" if high.inclusive else "<"
-                tests.append(of(f"{{}} {sign} ?", text, high.value))
-            return join(" AND ", tests)
-        case _:
-            assert_never(condition)
+def _or_element(
+    condition: OfText | NumberBetween, path: Path, test: Sql, *, exact: bool
+) -> Sql:
+    """The test, or where the value is an array, that of any element."""
+    text = text_of_any(path)
+    found = elements(text, exact=exact)
+    any_of = of(
+        "list_bool_or(list_transform({}, lambda t: {}))",
+        *(found, test_of(condition, Sql("t"))),
+    )
+    return of(
+        "coalesce(CASE WHEN starts_with({}, '[') AND {} THEN {} ELSE {} END, FALSE)",
+        *(text, is_array(path), any_of, test),
+    )
 
 
-def _may_find_structure(condition: OneOf | Like | TextBetween) -> bool:
+def _any_text(condition: OfText, path: Path) -> Sql:
+    """The same for a test that names the text often, so that it is made once."""
+    text = text_of_any(path)
+    texts = of(
+        "CASE WHEN starts_with({}, '[') AND {} THEN {} ELSE [{}] END",
+        *(text, is_array(path), elements(text, exact=False), text),
+    )
+    return of(
+        "coalesce(list_bool_or(list_transform({}, lambda t: {})), FALSE)",
+        *(texts, test_of(condition, Sql("t"))),
+    )
+
+
+def _in_any_field(condition: InAnyField) -> Sql:
+    """What does not hold the text at all is not taken apart."""
+    text = Sql("variant_extract_string(fields, '')")
+    found = elements(text, exact=True, path="$..*")
+    if condition.glob is not None:
+        test = test_of(Like(Path((("",),)), condition.glob), Sql("t"))
+        needles = [part for part in condition.glob.parts if isinstance(part, str)]
+        needles = [max(needles, key=len)] if needles else [""]
+    else:
+        test = test_of(OneOf(Path((("",),)), condition.texts), Sql("t"))
+        needles = list(condition.texts)
+    found = of("list_bool_or(list_transform({}, lambda t: {}))", found, test)
+    if needs_exact(needles) or any(map(_ESCAPED.search, needles)):
+        return of("coalesce({}, FALSE)", found)
+    holds = join(" OR ", [of("contains({}, ?)", text, needle) for needle in needles])
+    return of("coalesce(CASE WHEN {} THEN {} ELSE FALSE END, FALSE)", holds, found)
+
+
+def _may_find_structure(condition: OfText) -> bool:
     """Whether an object or array, whose text begins with `{` or `[`, could pass."""
     match condition:
         case OneOf(_, texts):
@@ -206,11 +270,13 @@ def _may_find_structure(condition: OneOf | Like | TextBetween) -> bool:
         case Like(_, glob):
             first = glob.parts[0]
             return isinstance(first, Wild) or first.startswith(("{", "["))
+        case QuantityBetween() | InNetwork():
+            return False
         case _:
             return True
 
 
-def _finds_exponents(condition: OneOf | Like | TextBetween) -> bool:
+def _finds_exponents(condition: OfText) -> bool:
     """Whether the text of a double that is written in two ways could pass."""
     return not isinstance(condition, OneOf) or needs_exact(condition.texts)
 
@@ -219,33 +285,3 @@ def _unless_structure(text: Sql, is_text: Sql, test: Sql) -> Sql:
     opens = of("starts_with({}, '{{') OR starts_with({}, '[')", text, text)
     check = of("CASE WHEN {} THEN {} ELSE TRUE END", opens, is_text)
     return of("CASE WHEN {} THEN {} ELSE FALSE END", test, check)
-
-
-def _one_of(value: Sql, texts: tuple[str, ...]) -> Sql:
-    if not texts:
-        return FALSE
-    if len(texts) == 1:
-        return of("{} = ?", value, texts[0])
-    marks = ", ".join("?" for _ in texts)
-    return of(f"{{}} IN ({marks})", value, *texts)
-
-
-def _like(value: Sql, glob: Glob) -> Sql:
-    """LIKE backtracks: with more than two `*` it could take its time for ever."""
-    if glob.parts.count(Wild.ANY) > 2:
-        signs = {Wild.ANY: ".*", Wild.ONE: "."}
-        pattern = "".join(
-            signs[part] if isinstance(part, Wild) else escape(part)
-            for part in glob.parts
-        )
-        return of("regexp_full_match({}, ?)", value, f"(?s:{pattern})")
-    signs = {Wild.ANY: "%", Wild.ONE: "_"}
-    pattern = "".join(
-        signs[part] if isinstance(part, Wild) else _escape_like(part)
-        for part in glob.parts
-    )
-    return of("{} LIKE ? ESCAPE '\\'", value, pattern)
-
-
-def _escape_like(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

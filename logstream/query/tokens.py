@@ -18,6 +18,14 @@ class Kind(Enum):
     CLOSE = auto()
     TO = auto()
     """Inside a range."""
+    REGEX = auto()
+    """`/…/`, with its flags."""
+    TILDE = auto()
+    """After a colon: a regular expression follows, as a word."""
+    IN = auto()
+    """`in(` of a list, after a colon."""
+    COMMA = auto()
+    """Inside a list."""
     LEFT = auto()
     RIGHT = auto()
     MINUS = auto()
@@ -39,7 +47,10 @@ class Token(msgspec.Struct, frozen=True):
     glob: Glob = Glob(())
     """Of a word: what it stands for, wildcards and all."""
     plain: str = ""
-    """Of a word: its text, with wildcards standing for themselves."""
+    """Of a word: its text, with wildcards standing for themselves. Of a regular
+    expression: its pattern."""
+    flags: str = ""
+    """Of a regular expression."""
 
     @property
     def shown(self) -> str:

@@ -1,6 +1,9 @@
 """Building a skip index: the distinct words and values of each block, by DuckDB, and
 their bits, by numpy.
 
+Of an array only that there is one is kept, for which of its elements is looked for is
+not known; so are texts that begin as one does.
+
 Which fields: those that a sample finds, the most frequent first. Of a field that is in
 the index, every value is: what a sample misses costs a scan, never an answer.
 """
@@ -16,6 +19,7 @@ from logstream.storage.selection import COLUMNS, value_of
 from logstream.storage.skip_index import (
     BITS_PER_TOKEN,
     BLOCK_ROWS,
+    INDEXED_COLUMNS,
     PROBES,
     position,
     write_index,
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
 MAX_NAMES = 64
 _SAMPLE_ROWS = 4096
 _CHUNK_ROWS = 64 * BLOCK_ROWS
-_COLUMNS = ("source", "level")
 _LEAST_BITS = 64
 
 _WORDS = f"unnest(string_split_regex(lower(message), '[^{WORD_CHARS}]+'))"
@@ -68,7 +71,9 @@ def build_index(
         for block in range(first, after):
             low, high = blocks.searchsorted([block, block + 1])
             filters.append(_filter(hashes[low:high]))
-    write_index(path, key=key, rows=rows, names=[*names, *_COLUMNS], filters=filters)
+    write_index(
+        path, key=key, rows=rows, names=[*names, *INDEXED_COLUMNS], filters=filters
+    )
 
 
 def _names(cursor: duckdb.DuckDBPyConnection, table: str, rows: int) -> list[str]:
@@ -101,8 +106,9 @@ def _tokens(
     for name in names:
         value = value_of(f"fields.{name}", fast=fast)
         test = _FRACTION.format(value.text)
-        pairs.append(f"CASE WHEN NOT {test} THEN ? || {value.text} END")
-        params += [*value.params, f"{name}=", *value.params]
+        held = f"CASE WHEN {value.text}[1] = '[' THEN '[' ELSE {value.text} END"
+        pairs.append(f"CASE WHEN NOT {test} THEN ? || {held} END")
+        params += [*value.params, f"{name}=", *value.params, *value.params]
     where = f"FROM {table} WHERE place BETWEEN {start:d} AND {end - 1:d}"
     block = f"place // {BLOCK_ROWS} AS block"
     text = (

@@ -32,9 +32,13 @@ _log = logging.getLogger(__name__)
 BLOCK_ROWS = 2048
 """DuckDB's vector: the least that it reads."""
 
-VERSION = 2
+VERSION = 3
 BITS_PER_TOKEN = 17
 PROBES = 12
+ARRAY = "["
+"""In place of the text of any array: one of its elements may be what is looked for."""
+INDEXED_COLUMNS = ("source", "level")
+"""Which hold no arrays."""
 _MAX_HEADER_BYTES = 1 << 20
 
 
@@ -77,7 +81,10 @@ class SkipIndex:
             case Value(name, text):
                 if name not in self.names:
                     return np.ones(self.blocks, dtype=bool)
-                return self._probe(token_of(name, text))
+                held = self._probe(token_of(name, text))
+                if name not in INDEXED_COLUMNS:
+                    held |= self._probe(token_of(name, ARRAY))
+                return held
             case AllOf(needs):
                 found = np.ones(self.blocks, dtype=bool)
                 for inner in needs:

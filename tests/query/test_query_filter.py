@@ -150,7 +150,7 @@ def test_no_value_becomes_sql_text(text: str) -> None:
 def test_options_for_one_field_are_one_look_at_it() -> None:
     """A list of a thousand ids costs what one does."""
     query = compile_filter("x:a OR level:warn OR x:1 OR y OR -z OR x:>5 OR level:err")
-    assert query.sql.text.count("IN (?, ?") == 2
+    assert query.sql.text.count("level IN (?, ?") == 1
     assert query.sql.params[-2:] == ("warn", "error")
     for entry, found in (
         (an_entry(fields={"x": "a"}), True),
@@ -172,11 +172,11 @@ def test_a_known_key_leaves_one_way_for_a_dotted_name() -> None:
     query = compile_filter("a.b:x")
     assert query.sql_for(Layout(keys={"a"}, hopeful=True)).params == (
         *("a", "b", "x"),
-        *("a", "b"),
+        *("a", "b") * 5,
     )
     assert query.sql_for(Layout(keys={"a.b"}, hopeful=True)).params == (
         *("a.b", "x"),
-        *("a.b",),
+        *("a.b",) * 5,
     )
     assert "variant_extract_string" in query.fast_sql.text
 

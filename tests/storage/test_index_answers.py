@@ -32,7 +32,18 @@ RARE = tuple(f"rare{number}" for number in range(30))
 VALUES: tuple[Any, ...] = (
     *(500, 500.0, "500", "500.0", "0500", " 500", 5e2, -0.0, 0, "0", 1.5, "1.5"),
     *("1.10", 1e16, 1e-5, "1e3", 2**63, 2**70, True, "true", None, "", "a=b", "{x"),
-    *("[1]", {"b": "x"}, {"b": 7}, [1, 2], "x", "X", "straße", "10.0.0.1", 12.0),
+    *(
+        "[1]",
+        {"b": "x"},
+        {"b": 7},
+        [1, 2],
+        ["only", "x"],
+        "x",
+        "X",
+        "straße",
+        "10.0.0.1",
+        12.0,
+    ),
 )
 
 
@@ -94,7 +105,16 @@ texts = st.sampled_from(
     [
         *(wild(word) for word in (*WORDS, *RARE, "id77", "template3", "nowhere")),
         *('"error disk"', '"id77"', "id77*", "*77", "te?plate3", "r*re3", "rare1?"),
-        *("İX", "kelvink", "rare3'", "-rare3", "template3\\ -", "ERROR"),
+        *(
+            "İX",
+            "*:only",
+            "*:x",
+            "kelvink",
+            "rare3'",
+            "-rare3",
+            "template3\\ -",
+            "ERROR",
+        ),
     ]
 )
 named = st.builds(
@@ -106,6 +126,7 @@ named = st.builds(
         [
             *(wild(str(value)) or '""' for value in VALUES if value is not None),
             *("true", "false", "5e2", "500.00", "1e16", "x*", "*", ">=500", "=500"),
+            *("only", "in(only, x)", "(only OR 1)", "null", "/nl/", "1", "10.0.0.0/8"),
             *("[1 TO 600]", "000007d0", "00000??0", "0000abcd", "1e+16"),
         ]
     ),
