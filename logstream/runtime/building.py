@@ -76,6 +76,7 @@ def check_settings(settings: Settings, plugins: Plugins) -> None:
     """Build all that the config names, and drop it. Raises ConfigError, PluginError."""
     build_chain(settings, plugins)
     _check_retention(settings)
+    SqlTables(settings.sql.allow)
     names: set[str] = set()
     for config in settings.collectors:
         context = CollectorContext(plugins, name=config.name)

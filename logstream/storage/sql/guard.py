@@ -28,7 +28,7 @@ MAX_BYTES = 65_536
 _MAX_SEMICOLONS = 8
 _MAX_NODES = 20_000
 _MAX_DEPTH = 400
-_MAX_SIZE = 100_000
+_MAX_SIZE = 1_000
 """The largest literal that a function takes for the size of what it makes."""
 
 _QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE"})
