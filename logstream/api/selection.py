@@ -73,6 +73,7 @@ def select(
     parts: list[Sql] = []
     needs: list[Need | None] = []
     fast: Sql | None = None
+    begin, end = span.from_ns, span.to_ns
     if levels:
         known = [_level(name) for name in levels]
         parts.append(_one_of("level", known))
@@ -85,12 +86,11 @@ def select(
         fast = _all_of([*parts, query.fast_sql])
         parts.append(query.sql)
         needs.append(query.needs)
+        begin = max(query.span[0] or 0, begin or 0) or None
+        ends = [one for one in (query.span[1], end) if one is not None]
+        end = min(ends) if ends else None
     return Selection(
-        where=_all_of(parts),
-        fast=fast,
-        needs=all_of(needs),
-        from_ns=span.from_ns,
-        to_ns=span.to_ns,
+        where=_all_of(parts), fast=fast, needs=all_of(needs), from_ns=begin, to_ns=end
     )
 
 

@@ -63,6 +63,11 @@ class StoredQuery(Predicate, Protocol):
     @property
     def needs(self) -> Need | None: ...
 
+    @property
+    def span(self) -> tuple[int | None, int | None]:
+        """Every match lies in [from, to), in nanoseconds."""
+        ...
+
 
 class StoreHealth(Protocol):
     """Whether the store works at all: `storage.hub.Hub`."""

@@ -94,8 +94,11 @@ def compile_filter(text: str) -> Filter:
     return compile_expr(parse(text))
 
 
-def compile_expr(expr: Expr) -> Filter:
+def compile_expr(expr: Expr, *, at_ns: int | None = None) -> Filter:
     """Compile a tree that a program made.
+
+    Args:
+        at_ns: What "now" is, in nanoseconds; None: the time of the call.
 
     Raises:
         BadRequest: over a limit of the language, or a value that is not of the kind
@@ -107,7 +110,7 @@ def compile_expr(expr: Expr) -> Filter:
             f"A query has at most {MAX_TERMS} terms, {MAX_DEPTH} levels deep; "
             f"this one has {terms} terms and {depth} levels."
         )
-    fixed = fixed_at(expr, now_ns())
+    fixed = fixed_at(expr, now_ns() if at_ns is None else at_ns)
     sql = sql_of(fixed)
     if _looks_in(sql) > MAX_LOOKS:
         raise BadRequest(

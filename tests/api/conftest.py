@@ -255,6 +255,7 @@ class ShelfKeeper:
 
 class ShelfFilter:
     needs = None
+    span = (None, None)
 
     def __init__(self, text: str) -> None:
         self.sql = self.fast_sql = Sql("message LIKE ?", (text,))
