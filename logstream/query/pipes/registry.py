@@ -19,6 +19,7 @@ from logstream.query.pipes import (
     sort,
     stats,
     tail,
+    timechart,
     top,
     where,
 )
@@ -39,6 +40,7 @@ PIPES: Final[dict[str, Callable[[Cursor], Pipe]]] = {
     "sort": sort.parse,
     "stats": stats.parse,
     "tail": tail.parse,
+    "timechart": timechart.parse,
     "top": top.parse_top,
     "uniq": dedup.parse,
     "where": where.parse,
