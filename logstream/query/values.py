@@ -51,9 +51,10 @@ def as_text(value: Value) -> Sql:
                 text = of("{}::VARCHAR", fast)
                 # An object has a text, but is no value to compare or to group by.
                 hopeful = of(
-                    "CASE WHEN starts_with({}, '{{') OR starts_with({}, '[') THEN "
-                    "CASE WHEN variant_typeof({}) = 'VARCHAR' THEN {} END ELSE {} END",
-                    *(text, text, fast, text, text),
+                    # Of six ways to say so the cheapest: 12 ms beside 10.5 without.
+                    "CASE WHEN left({}, 1) IN ('{{', '[') AND variant_typeof({}) "
+                    "<> 'VARCHAR' THEN NULL ELSE {} END",
+                    *(text, fast, text),
                 )
             return scan.column(("text", path), safe=safe, hopeful=hopeful)
         case Typed(sql, "text" | "json"):
@@ -91,6 +92,13 @@ def as_number(value: Value) -> Sql:
             return of("TRY_CAST({} AS DOUBLE)", sql)
         case Typed(sql, _):
             return of("epoch_ns({}) / 1e9", sql)
+
+
+def other_text(value: Field) -> Sql:
+    """What `as_number` leaves NULL. Where its hopeful form works there is none."""
+    safe = safe_value(value.path, scalar=True).text
+    hopeful = None if _single(value.path) is None else Sql("NULL::VARCHAR")
+    return value.scan.column(("other", value.path), safe=safe, hopeful=hopeful)
 
 
 def as_json(value: Value) -> Sql:

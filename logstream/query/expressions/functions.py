@@ -167,6 +167,10 @@ def time_bucket(time: Sql, span_ns: int) -> Sql:
     offset = 345_600 * 10**9 if span_ns % week == 0 else 0  # 1970 began on a Thursday
     # Rounded down below 1970 too; 2262 needs no more room than 63 bits.
     ns = of("epoch_ns({})", time)
+    if not offset:
+        text = f"CASE WHEN {{}} >= 0 THEN {{}} - {{}} % {span_ns} ELSE {{}} - {{}} END"
+        below = of(f"(({{}} % {span_ns} + {span_ns}) % {span_ns})", ns)
+        return of(f"make_timestamp_ns({text})", ns, ns, ns, ns, below)
     below = of(f"(({{}} - {offset}) % {span_ns} + {span_ns}) % {span_ns}", ns)
     return of("make_timestamp_ns({} - {})", ns, below)
 

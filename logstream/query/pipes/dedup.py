@@ -12,7 +12,6 @@ from logstream.query.expressions.tokens import Mark
 from logstream.query.fragments import of
 from logstream.query.pipes import Pipe
 from logstream.query.tables import Table, order_by
-from logstream.query.values import Field, as_json
 
 
 class Dedup(msgspec.Struct, frozen=True):
@@ -28,12 +27,14 @@ class Dedup(msgspec.Struct, frozen=True):
 
     def apply(self, table: Table) -> Table:
         names = self.names or _all(table)
-        keys: list[Sql] = []
-        for name in names:
-            value = table.value(name)
-            keys.append(as_json(value) if isinstance(value, Field) else value.sql)
+        keys = [table.typed(name).sql for name in names]
         order = order_by(table.newest_first())
         marks = ", ".join("{}" for _ in keys)
+        if self.rows == 1:
+            # Twice as fast as numbering the rows.
+            text = f"(SELECT DISTINCT ON ({marks}) * FROM {{}} {order})"
+            relation = of(text, *keys, table.relation)
+            return msgspec.structs.replace(table, relation=relation, is_whole=False)
         alias = table.builder.alias()
         relation = of(
             f"(SELECT *, row_number() OVER (PARTITION BY {marks} {order}) AS {alias} "

@@ -10,7 +10,7 @@ from logstream.query.expressions.sql import value_of
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.head import MOST_ROWS
 from logstream.query.tables import Table
-from logstream.query.values import Field, as_number, as_text
+from logstream.query.values import Field, as_number, other_text
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Sort(msgspec.Struct, frozen=True):
             if isinstance(value, Field):
                 keys += [
                     (as_number(value), key.descending),
-                    (as_text(value), key.descending),
+                    (other_text(value), key.descending),
                 ]
             else:
                 keys.append((value.sql, key.descending))

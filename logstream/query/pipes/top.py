@@ -10,7 +10,7 @@ from logstream.query.fragments import join, of
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.stats import GroupKey, parse_keys
 from logstream.query.tables import Order, Table
-from logstream.query.values import Typed, is_missing, typed
+from logstream.query.values import Typed, typed
 
 COUNT = "count"
 SHARE = "percent"
@@ -29,15 +29,16 @@ class Top(msgspec.Struct, frozen=True):
 
     def apply(self, table: Table) -> Table:
         values = [(key.shown, value_of(key.value, table)) for key in self.keys]
-        there = [of("NOT ({})", is_missing(value)) for _, value in values]
         keys = [(name, typed(value)) for name, value in values]
+        # Said by counting: DuckDB tests `IS NOT NULL` before it groups, and makes the
+        # text twice for that, 25 ms more a million.
+        there = [of("count({}) > 0", value.sql) for _, value in keys]
         count = Typed(Sql("count(*)"), "integer")
         share = Typed(
             Sql("round(100.0 * count(*) / sum(count(*)) OVER (), 3)::DOUBLE"), "number"
         )
-        found = table.filtered(join(" AND ", there)).grouped(
-            keys, [(COUNT, count), (SHARE, share)]
-        )
+        results = [(COUNT, count), (SHARE, share)]
+        found = table.grouped(keys, results, having=join(" AND ", there))
         columns = [one for one in found.columns.values() if isinstance(one, Typed)]
         order = (
             Order(columns[-2].sql, descending=not self.is_rare),
