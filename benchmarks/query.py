@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from search import Bench, generated, numbered  # type: ignore[import-not-found]
+from search import Bench, generated, numbered
 
 from logstream.query.query import compile_query
 from logstream.storage.statements import Statements
