@@ -23,7 +23,7 @@ from logstream.query.fragments import of
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, subject_of
 from logstream.query.nodes import Expr
 from logstream.query.scans import ScanBuilder
-from logstream.query.values import Field, Typed, Value, as_json, as_text
+from logstream.query.values import Field, Typed, Value, as_json, as_text, json_text
 
 if TYPE_CHECKING:
     from logstream.query.query import Query
@@ -85,6 +85,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """Each match of the scan is a row still."""
     gone: frozenset[str] = frozenset()
     """Names that an open table has no more."""
+    patch: Sql | None = None
+    """A column with a JSON object that was added to the fields of each entry."""
     order: tuple[Order, ...] = ()
     """Of an open table, none means the newest first."""
 
@@ -111,7 +113,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(subject, Column):
             kind = _KINDS.get(subject.name, "text")
             return Typed(self.scan.own(subject.name), kind, subject.name == "id")
-        return Field(self.scan, subject)
+        field = Field(self.scan, subject)
+        if self.patch is None:
+            return field
+        own = json_text(self.patch, subject)
+        return Typed(of("coalesce({}, {})", own, as_text(field)), "text")
 
     def typed(self, name: str) -> Typed:
         """The same, as it is grouped and compared by: a field is text."""
@@ -157,6 +163,15 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(
             self, relation=relation, columns=columns, gone=self.gone - names
         )
+
+    def patched(self, patch: Sql) -> "Table":
+        """With the keys of JSON objects, NULL for none, among the fields of entries."""
+        alias = self.builder.alias()
+        added = of("coalesce({}, '{{}}'::JSON)", patch)
+        if self.patch is not None:
+            added = of("json_merge_patch({}, {})", self.patch, added)
+        relation = self._with([of(f"{{}} AS {alias}", added)])
+        return msgspec.structs.replace(self, relation=relation, patch=Sql(alias))
 
     def only(self, columns: Sequence[tuple[str, Value]]) -> "Table":
         """These columns and no others; the rows may be entries still."""
@@ -320,6 +335,8 @@ def _fields(table: Table) -> Sql:
     """The entry's own, with those that were added, less those that are gone."""
     assert table.scan is not None
     fields = table.scan.fields_json()
+    if table.patch is not None:
+        fields = of("json_merge_patch({}::JSON, {})::VARCHAR", *(fields, table.patch))
     pairs: list[Sql] = []
     for name, value in table.columns.items():
         if name not in COLUMN_NAMES:

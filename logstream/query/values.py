@@ -129,6 +129,15 @@ def as_json(value: Value) -> Sql:
             return of("to_json({})::VARCHAR", sql)
 
 
+def json_text(held: Sql, path: Path) -> Sql:
+    """The text of a value in a column of JSON objects."""
+    parts = [
+        of("json_extract_string({}, {})", held, Sql("?", (_pointer(way),)))
+        for way in path.ways
+    ]
+    return parts[0] if len(parts) == 1 else of("coalesce({}, {})", *parts)
+
+
 def as_boolean(value: Value) -> Sql:
     match value:
         case Typed(sql, "boolean"):

@@ -84,6 +84,54 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
         {"r": pytest.approx(3 / 3600)}
     ]),
     ("nothing | timechart 1h count()", []),
+    ('source:auth | extract "user=<user> from <ip>" | fields user, ip', [
+        {"user": "bob", "ip": "10.0.0.2"}, {"user": "ann", "ip": "10.0.0.1"}
+    ]),
+    ('source:web | extract "GET <path> <_> in <ms>ms" | stats sum(ms) as s by path', [
+        {"path": "/a", "s": 40.0}, {"path": "/b", "s": 90.0}
+    ]),
+    ('source:web OR user:bob | extract "<verb> /" | fields verb | head 2', [
+        {"verb": None}, {"verb": "GET"}
+    ]),
+    ('source:auth | eval m = "k=[1]" | extract "[<`x>]<a>" from m | fields a', [
+        {"a": None}, {"a": None}
+    ]),
+    ('source:auth | eval m = "k=[1].x\\ny" | extract "[<a>].<b>" from m | fields a, b | head 1',
+     [{"a": "1", "b": "x\ny"}]),
+    (r'source:auth | extract_regexp "user=(?P<who>\w+) (from) (?<ip>[\d.]+)$" | fields who, ip', [
+        {"who": "bob", "ip": "10.0.0.2"}, {"who": "ann", "ip": "10.0.0.1"}
+    ]),
+    (r"""source:kv | extract_regexp 'msg="(?P<m>[^"]*\\)' | fields m | head 1""", [
+        {"m": "a \\"}
+    ]),
+    ("source:kv | unpack json fields op, n, o.k | fields op, n, o.k", [
+        {"op": None, "n": None, "o.k": None}, {"op": "put", "n": "3", "o.k": "[1]"}
+    ]),
+    ("source:kv | unpack json | where op = 'put' and n > 2 and o.k is not null", [{
+        "timestamp": at(16), "source": "kv", "level": "info",
+        "message": '{"op": "put", "n": 3, "o": {"k": [1]}}',
+        "fields": {"op": "put", "n": 3, "o": {"k": [1]}},
+    }]),
+    ("source:kv | unpack json | unpack json | eval z = number(n) + 1 | fields host, n, z", [
+        {"host": "h1", "n": None, "z": None}, {"host": None, "n": "3", "z": 4.0}
+    ]),
+    ("source:kv | unpack logfmt from message fields op, msg, n, o | fields op, msg, n, o", [
+        {"op": "get", "msg": 'a "b" c', "n": "4", "o": None},
+        {"op": None, "msg": None, "n": None, "o": None},
+    ]),
+    ('source:web | replace "/" with "\\\\" | fields message | head 1', [
+        {"message": "GET \\a 200 in 30ms"}
+    ]),
+    (r'source:web | replace_regexp "(\d+)ms" with "<\1>" | fields message | head 1', [
+        {"message": "GET /a 200 in <30>"}
+    ]),
+    ('source:web | replace "h" with "" in host | stats count() as n by host', [
+        {"host": "1", "n": 2}, {"host": "2", "n": 1}
+    ]),
+    ("user:ann | replace 'a' with 'b' in user | head 1", [{
+        "timestamp": at(1441), "source": "db", "level": "info",
+        "message": "query 0xcafe0123", "fields": {"user": "bnn"},
+    }]),
 ]  # fmt: skip
 
 
@@ -105,6 +153,22 @@ MISTAKES = [
     ("* | timechart 5m count() by a limit 0", "from 1 to 100"),
     ("* | timechart 5m count() as timestamp", "the same name"),
     ("* | stats count() by source | timechart 5m count()", "no column 'timestamp'"),
+    ('* | extract "user"', "nothing to extract"),
+    ('* | extract "<a><b>"', "between two names"),
+    ('* | extract "<a> <a>"', "the same name"),
+    ('* | extract "<id>"', "use another name"),
+    ("* | extract user", "expected a text"),
+    ('* | extract_regexp "user=(.*)"', "no group has a name"),
+    ('* | extract_regexp "user=(?P<a>"', "no regular expression"),
+    ("* | extract_regexp user", "in quotes"),
+    ("* | unpack xml", "json or logfmt"),
+    ("* | unpack logfmt", "expected `fields`"),
+    ("* | unpack json fields a, a", "the same name"),
+    ("* | fields a | unpack json from a", "no entries here"),
+    ('* | replace "" with "b"', "everywhere and nowhere"),
+    ('* | replace "a" "b"', "expected with"),
+    (r'* | replace_regexp "(a)" with "\2"', "there is no \\2"),
+    (r'* | replace_regexp "(a" with "b"', "no regular expression"),
 ]
 
 

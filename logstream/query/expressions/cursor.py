@@ -1,5 +1,6 @@
 """The cursor: where a parser of pipes stands in the text."""
 
+import re
 from typing import NoReturn
 
 from logstream.query.expressions.nodes import KEYWORDS
@@ -12,6 +13,20 @@ MAX_NODES = 1_000
 """Of all expressions of a query."""
 MAX_DEPTH = 60
 """Of brackets, signs in front and sub-queries; a dozen Python frames for each."""
+
+_RAW = re.compile(r"""\s*(["'])((?:(?!\1)[^\\]|\\.)*)\1""", re.DOTALL)
+_RAW_QUOTE = re.compile(r"""\\\\|\\(["'])""")
+_ANY_QUOTE = re.compile(r'\\.|"', re.DOTALL)
+_BLANKS = re.compile(r"\s*")
+
+
+def raw_quoted(text: str) -> str:
+    """What `Cursor.raw_text` reads as this."""
+    return f'"{_ANY_QUOTE.sub(_with_backslash, text)}"'
+
+
+def _with_backslash(found: re.Match[str]) -> str:
+    return '\\"' if found[0] == '"' else found[0]
 
 
 class Cursor:
@@ -116,6 +131,17 @@ class Cursor:
             self.expected(what)
         return self.next().text
 
+    def raw_text(self, what: str) -> str:
+        """A text in quotes in which a backslash means nothing but in front of a quote,
+        as in a regular expression; `raw_quoted` writes it.
+        """
+        found = _RAW.match(self.text, self._at)
+        if found is None:
+            self.expected(f"{what} in quotes")
+        self._at = found.end()
+        self._here = None
+        return _RAW_QUOTE.sub(lambda one: one[1] or one[0], found[2])
+
     def span(self, what: str) -> float:
         """A duration above zero, in seconds."""
         here = self.here
@@ -147,3 +173,8 @@ class Cursor:
 
     def fail(self, message: str, at: Piece | None = None) -> NoReturn:
         raise syntax_error(message, (at or self.here).start)
+
+    def fail_here(self, message: str) -> NoReturn:
+        """The same, of what may not be read as a piece."""
+        blanks = _BLANKS.match(self.text, self._at)
+        raise syntax_error(message, blanks.end() if blanks else self._at)

@@ -10,17 +10,20 @@ from logstream.query.pipes import (
     dedup,
     drop,
     eval,  # noqa: A004
+    extract,
     fields,
     filter,  # noqa: A004
     head,
     offset,
     rename,
+    replace,
     sample,
     sort,
     stats,
     tail,
     timechart,
     top,
+    unpack,
     where,
 )
 
@@ -28,6 +31,8 @@ PIPES: Final[dict[str, Callable[[Cursor], Pipe]]] = {
     "dedup": dedup.parse,
     "drop": drop.parse,
     "eval": eval.parse,
+    "extract": extract.parse_extract,
+    "extract_regexp": extract.parse_regexp,
     "fields": fields.parse,
     "filter": filter.parse,
     "head": head.parse,
@@ -35,6 +40,8 @@ PIPES: Final[dict[str, Callable[[Cursor], Pipe]]] = {
     "offset": offset.parse,
     "rare": top.parse_rare,
     "rename": rename.parse,
+    "replace": replace.parse_replace,
+    "replace_regexp": replace.parse_regexp,
     "sample": sample.parse,
     "skip": offset.parse,
     "sort": sort.parse,
@@ -43,6 +50,7 @@ PIPES: Final[dict[str, Callable[[Cursor], Pipe]]] = {
     "timechart": timechart.parse,
     "top": top.parse_top,
     "uniq": dedup.parse,
+    "unpack": unpack.parse,
     "where": where.parse,
 }
 

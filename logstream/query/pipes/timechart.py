@@ -188,7 +188,9 @@ class _Chart:
         if builder.from_ns is not None and builder.to_ns is not None:
             first = f"({_floor(builder.from_ns, span)})::BIGINT"
             last = f"({_floor(max(builder.from_ns, builder.to_ns - 1), span)})::BIGINT"
-        ends = f"SELECT {first} AS a, {last} AS b FROM {self._groups}"
+        known = builder.from_ns is not None and builder.to_ns is not None
+        source = "" if known else f" FROM {self._groups}"
+        ends = f"SELECT {first} AS a, {last} AS b{source}"
         return (
             f"SELECT unnest(CASE WHEN (b - a) // {span} > {MAX_BUCKETS} "
             f"THEN error('{TOO_MANY}') ELSE range(a, b + 1, {span}) END) AS ns "

@@ -1,0 +1,112 @@
+r"""`extract "user=<user> from <ip>"`, `extract_regexp "user=(?P<user>\w+)"`.
+
+New columns out of a text: what stands where a name is. `<_>` stands for anything that
+is not wanted; what is not found is null. In a regular expression, a backslash is just
+that, and need not be doubled.
+"""
+
+import re
+
+import msgspec
+
+from logstream.query.expressions.cursor import Cursor, raw_quoted
+from logstream.query.expressions.functions import wrong_pattern
+from logstream.query.expressions.nodes import Text
+from logstream.query.pipes import Pipe
+from logstream.query.pipes.columns import (
+    MAX_GROUPS,
+    MESSAGE,
+    check_new,
+    from_text,
+    text_column,
+    with_groups,
+)
+from logstream.query.quoting import quoted
+from logstream.query.tables import Table
+
+_PLACE = re.compile(r"<([^\W\d][\w.@/-]*)>")
+SKIP = "_"
+
+
+class Extract(msgspec.Struct, frozen=True):
+    template: str
+    source: str = MESSAGE
+
+    def __str__(self) -> str:
+        return f"extract {quoted(self.template)}{from_text(self.source)}"
+
+    def apply(self, table: Table) -> Table:
+        parts = _PLACE.split(self.template)
+        names = [None if name == SKIP else name for name in parts[1::2]]
+        check_new(table, [name for name in names if name is not None])
+        pattern = "(?s)" + _literal(parts[0])
+        for at, literal in enumerate(parts[2::2]):
+            is_last = at == len(names) - 1
+            pattern += "(.*)" if is_last and not literal else "(.*?)"
+            pattern += _literal(literal)
+        text = text_column(table, self.source)
+        return with_groups(table, text, pattern, names)
+
+
+class ExtractRegexp(msgspec.Struct, frozen=True):
+    pattern: str
+    """As RE2 and Python read it."""
+    source: str = MESSAGE
+
+    def __str__(self) -> str:
+        return f"extract_regexp {raw_quoted(self.pattern)}{from_text(self.source)}"
+
+    def apply(self, table: Table) -> Table:
+        made = re.compile(self.pattern)
+        names: list[str | None] = [None] * made.groups
+        for name, number in made.groupindex.items():
+            names[number - 1] = name
+        check_new(table, list(made.groupindex))
+        text = text_column(table, self.source)
+        return with_groups(table, text, self.pattern, names)
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
+
+
+def parse_extract(cursor: Cursor) -> Pipe:
+    start = cursor.here
+    template = cursor.text_of('a text such as "user=<user> from <ip>"')
+    parts = _PLACE.split(template)
+    names = [name for name in parts[1::2] if name != SKIP]
+    if not names:
+        cursor.fail("nothing to extract: name what is wanted, as in <user>", start)
+    if len(parts) // 2 > MAX_GROUPS:
+        cursor.fail(f"at most {MAX_GROUPS} names", start)
+    if len(set(names)) < len(names):
+        cursor.fail("two columns would have the same name", start)
+    if not all(parts[2:-1:2]):
+        cursor.fail("some text has to stand between two names", start)
+    return Extract(template, _source(cursor))
+
+
+def parse_regexp(cursor: Cursor) -> Pipe:
+    start = cursor.mark()
+    found = cursor.raw_text(r'a regular expression such as "user=(?P<user>\w+)"')
+    pattern = re.sub(r"\\.|\(\?<(?=\w)", _python_group, found, flags=re.DOTALL)
+    wrong = wrong_pattern(Text(pattern))
+    if wrong is None:
+        made = re.compile(pattern)
+        if not made.groupindex:
+            wrong = "no group has a name, as in (?P<user>…)"
+        elif made.groups > MAX_GROUPS:
+            wrong = f"at most {MAX_GROUPS} groups"
+    if wrong is not None:
+        cursor.back(start)
+        cursor.fail_here(wrong)
+    return ExtractRegexp(pattern, _source(cursor))
+
+
+def _python_group(found: re.Match[str]) -> str:
+    """`(?<name>` is `(?P<name>`."""
+    return "(?P<" if found[0] == "(?<" else found[0]
+
+
+def _source(cursor: Cursor) -> str:
+    return cursor.name("a column") if cursor.accept_word("from") else MESSAGE

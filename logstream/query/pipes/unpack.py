@@ -1,0 +1,115 @@
+"""`unpack json from message fields a, b`, `unpack logfmt fields a`: texts taken apart.
+
+With `fields`, these become columns, as text. `unpack json` without them adds all keys
+of an object to the fields of the entry.
+"""
+
+import re
+from typing import Literal, cast
+
+import msgspec
+
+from logstream.core.errors import BadRequest
+from logstream.core.sql import Sql
+from logstream.query.expressions.cursor import Cursor
+from logstream.query.expressions.nodes import name_text
+from logstream.query.fragments import of
+from logstream.query.names import FIELDS_PREFIX, Path, subject_of
+from logstream.query.pipes import Pipe
+from logstream.query.pipes.columns import MESSAGE, check_new, from_text, text_column
+from logstream.query.tables import Table
+from logstream.query.values import Typed, json_text
+
+Format = Literal["json", "logfmt"]
+
+_FORMATS = ("json", "logfmt")
+
+
+class Unpack(msgspec.Struct, frozen=True):
+    format: Format
+    source: str = MESSAGE
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        text = f"unpack {self.format}{from_text(self.source)}"
+        names = ", ".join(map(name_text, self.names))
+        return f"{text} fields {names}" if names else text
+
+    def apply(self, table: Table) -> Table:
+        check_new(table, self.names)
+        text = text_column(table, self.source)
+        if self.format == "logfmt":
+            return self._logfmt(table, text)
+        made = of("TRY_CAST({} AS JSON)", text)
+        held = table.builder.alias()
+        relation = of(f"(SELECT *, {{}} AS {held} FROM {{}})", made, table.relation)
+        found = msgspec.structs.replace(table, relation=relation)
+        if self.names:
+            return found.with_columns(
+                [(name, _json_value(held, name)) for name in self.names]
+            )
+        if not table.is_open:
+            raise BadRequest(
+                "There are no entries here to add all keys to: name them, as in "
+                "`unpack json fields a, b`."
+            )
+        return found.patched(
+            Sql(f"CASE WHEN json_type({held}) = 'OBJECT' THEN {held} END")
+        )
+
+    def _logfmt(self, table: Table, text: Sql) -> Table:
+        held = [table.builder.alias() for _ in self.names]
+        parts = [
+            of(
+                f"regexp_extract({{}}, {{}}, ['a', 'b']) AS {alias}",
+                *(text, Sql("?", (_logfmt_pattern(name),))),
+            )
+            for alias, name in zip(held, self.names, strict=True)
+        ]
+        marks = ", ".join("{}" for _ in parts)
+        relation = of(f"(SELECT *, {marks} FROM {{}})", *parts, table.relation)
+        found = msgspec.structs.replace(table, relation=relation)
+        columns = [
+            (
+                name,
+                Typed(
+                    Sql(
+                        f"CASE WHEN starts_with({alias}.a, '\"') "
+                        f"THEN replace({alias}.b, '\\\"', '\"') "
+                        f"ELSE nullif({alias}.a, '') END"
+                    ),
+                    "text",
+                ),
+            )
+            for alias, name in zip(held, self.names, strict=True)
+        ]
+        return found.with_columns(columns)
+
+
+def _json_value(held: str, name: str) -> Typed:
+    """`a.b` is `b` of `a`, or else the key `a.b`, as in the fields of an entry."""
+    path = cast("Path", subject_of(FIELDS_PREFIX + name))
+    return Typed(json_text(Sql(held), path), "text")
+
+
+def _logfmt_pattern(name: str) -> str:
+    """The value, with its quotes; and what is in them."""
+    key = re.sub(r"([^\w\s])", r"\\\1", name, flags=re.ASCII)
+    return rf'(?:^|\s){key}=("((?:[^"\\]|\\.)*)"|[^\s"]*)'
+
+
+def parse(cursor: Cursor) -> Pipe:
+    here = cursor.here
+    if not cursor.accept_word(*_FORMATS):
+        cursor.expected("json or logfmt")
+    kind = cast("Format", here.text.lower())
+    source = cursor.name("a column") if cursor.accept_word("from") else MESSAGE
+    names: tuple[str, ...] = ()
+    if cursor.accept_word("fields"):
+        start = cursor.here
+        names = cursor.names_in_brackets()
+        if len(set(names)) < len(names):
+            cursor.fail("two columns would have the same name", start)
+    elif kind == "logfmt":
+        cursor.expected("`fields` and the names of what to take")
+    return Unpack(kind, source, names)
