@@ -327,11 +327,11 @@ def _entry(table: Table, *, ids: bool) -> list[tuple[ResultColumn, Sql]]:
         else:
             found.append((ResultColumn(name, value.kind), value.sql))
     if "fields" not in table.gone:
-        found.append((ResultColumn("fields", "json"), _fields(table)))
+        found.append((ResultColumn("fields", "json"), fields_json(table)))
     return found
 
 
-def _fields(table: Table) -> Sql:
+def fields_json(table: Table) -> Sql:
     """The entry's own, with those that were added, less those that are gone."""
     assert table.scan is not None
     fields = table.scan.fields_json()

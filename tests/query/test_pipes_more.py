@@ -132,6 +132,51 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
         "timestamp": at(1441), "source": "db", "level": "info",
         "message": "query 0xcafe0123", "fields": {"user": "bnn"},
     }]),
+    ("* | patterns limit 1", [{
+        "pattern": "GET /a <num> in <num>ms", "count": 2, "percent": 22.222,
+        "first": at(0), "last": at(2), "sample": "GET /a 200 in 30ms",
+        "trend": [2, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    }]),
+    ("source:db | patterns | fields pattern, trend", [
+        {"pattern": "query <hex>", "trend": [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]},
+        {"pattern": "slow query <hex>", "trend": [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]},
+    ]),
+    (("took:10 | eval m = concat("
+     "'a 2026-01-01T10:00:00.123Z 10:00 f81d4fae-7dec-11d0-a765-00a0c91e6bf6',"
+     "' deadbeef 5d 9a8b7c 1,000.5 v2 café 10.1.2.3:80 \"x \\\\\" 1\" decade')"
+     " | patterns from m | fields pattern"), [
+        {"pattern": "a <time> <time> <uuid> <hex> <num>d <hex> <num> v<num> café <ip> <str> decade"}
+    ]),
+    ("source:auth | stats count() by message | patterns from message limit 1", [{
+        "pattern": "login failed user=ann from <ip>", "count": 1, "percent": 50.0,
+        "sample": "login failed user=ann from 10.0.0.1",
+    }]),
+    ("nothing | patterns", []),
+    ("source:web | facets 1", [
+        {"field": "host", "value": "h1", "count": 2, "percent": 66.667},
+        {"field": "level", "value": "info", "count": 2, "percent": 66.667},
+        {"field": "took", "value": "10", "count": 1, "percent": 33.333},
+    ]),
+    ("source:auth | eval level = 'x', a = user | drop user | facets", [
+        {"field": "a", "value": "ann", "count": 1, "percent": 50.0},
+        {"field": "a", "value": "bob", "count": 1, "percent": 50.0},
+    ]),
+    ("nothing | facets", []),
+    ("* | join by (user) (source:auth | stats count() as n by user) | fields user, n", [
+        {"user": "ann", "n": 1}, {"user": "bob", "n": 1}, {"user": "ann", "n": 1}
+    ]),
+    ("source:db | join on user (source:auth | stats count() as n by user) left | fields user, n", [
+        {"user": "ann", "n": 1}, {"user": None, "n": None}
+    ]),
+    ("source:db | join by user (source:auth | fields user, source | rename source as s)", [{
+        "timestamp": at(1441), "source": "db", "level": "info",
+        "message": "query 0xcafe0123", "fields": {"user": "ann", "s": "auth"},
+    }]),
+    (("* | stats count() as n by level, source | join by (source, level) "
+     "(host:* | stats max(took) as m by source, level) left | sort by m desc | head 2"), [
+        {"level": "error", "source": "web", "n": 1, "m": 90.0},
+        {"level": "info", "source": "web", "n": 2, "m": 30.0},
+    ]),
 ]  # fmt: skip
 
 
@@ -165,6 +210,19 @@ MISTAKES = [
     ("* | unpack logfmt", "expected `fields`"),
     ("* | unpack json fields a, a", "the same name"),
     ("* | fields a | unpack json from a", "no entries here"),
+    ("* | patterns limit 0", "from 1 to"),
+    ("* | stats count() | patterns", "no column 'message'"),
+    ("* | stats count() | facets", "none here any more"),
+    ("* | facets x", "a number of values"),
+    ("* | join by (user) (source:auth)", "which columns it gives"),
+    (
+        "* | join by (user) (* | stats count() as source by user)",
+        "have a column 'source'",
+    ),
+    ("* | join by (user) (* | stats count())", "no column 'user'"),
+    ("* | join by (a, a) (* | fields a)", "twice"),
+    ("* | join by (a) * | fields a", "expected '('"),
+    ("* | join by (a) (* | fields a) outer", "expected '|'"),
     ('* | replace "" with "b"', "everywhere and nowhere"),
     ('* | replace "a" "b"', "expected with"),
     (r'* | replace_regexp "(a)" with "\2"', "there is no \\2"),
