@@ -31,11 +31,10 @@ all of them on each thread, 0.2 MB each, and that is in none of its limits."""
 class Filter:
     """A compiled query: a `plugins.contracts.Predicate`. Immutable, thread-safe."""
 
-    def __init__(self, expr: Expr, *, fixed: Expr, sql: Sql, matcher: Matcher) -> None:
+    def __init__(self, expr: Expr, *, fixed: Expr, sql: Sql) -> None:
         self._expr = expr
         self._fixed = fixed
         self._sql = sql
-        self._matcher = matcher
 
     @property
     def expr(self) -> Expr:
@@ -77,6 +76,11 @@ class Filter:
         sql = sql_of(self._fixed, layout)
         return sql if _looks_in(sql) <= MAX_LOOKS else self._sql
 
+    @cached_property
+    def _matcher(self) -> Matcher:
+        """Made when it is needed: queries of the store never do."""
+        return matcher_of(self._fixed)
+
     def matches(self, entry: Entry) -> bool:
         return self._matcher(entry)
 
@@ -117,7 +121,7 @@ def compile_expr(expr: Expr, *, at_ns: int | None = None) -> Filter:
             "The query looks too often into fields of fields: use fewer terms with "
             "a dot in the name."
         )
-    return Filter(expr, fixed=fixed, sql=sql, matcher=matcher_of(fixed))
+    return Filter(expr, fixed=fixed, sql=sql)
 
 
 def source_is(source: str) -> Expr:

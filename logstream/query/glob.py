@@ -1,6 +1,5 @@
 """A text with wildcards: what a bare word is, and a value after `field:`."""
 
-from collections.abc import Iterable
 from enum import Enum
 from itertools import groupby
 
@@ -68,7 +67,9 @@ def glob_of(*parts: Part) -> Glob:
     return Glob(_normal(parts))
 
 
-def _normal(parts: Iterable[Part]) -> tuple[Part, ...]:
+def _normal(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    if len(parts) == 1:
+        return parts if parts[0] else ()
     normal: list[Part] = []
     for is_text, group in groupby(parts, key=lambda part: isinstance(part, str)):
         if is_text:

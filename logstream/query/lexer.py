@@ -38,6 +38,10 @@ _STOPS_TEXT: Final = '()":|'
 _STOPS_VALUE: Final = '()"|'
 _STOPS_RANGE: Final = ']}"|'
 _STOPS_LIST: Final = ',()"|'
+_PLAIN: Final = {
+    stops: re.compile(rf"[^\s\\*?{re.escape(stops)}]+")
+    for stops in (_STOPS_TEXT, _STOPS_VALUE, _STOPS_RANGE, _STOPS_LIST)
+}
 _REGEX: Final = re.compile(
     r"/(?!\s)((?:[^/\\]|\\.)+)(?<!\s)/([is]*)(?=[\s)|]|\Z)", re.DOTALL
 )
@@ -205,8 +209,14 @@ class _Lexer:
             if character == "\\":
                 parts.append(self._escape())
                 continue
-            parts.append(Wild(character) if character in "*?" else character)
-            self._at += 1
+            if character in "*?":
+                parts.append(Wild(character))
+                self._at += 1
+                continue
+            plain = _PLAIN[stops].match(self._text, self._at)
+            assert plain is not None
+            parts.append(plain[0])
+            self._at = plain.end()
         names_a_field = ":" in stops and self._text.startswith(":", self._at)
         kind = keywords.get(self._text[start : self._at])
         end, self._at = self._at, start

@@ -166,6 +166,7 @@ class _Parser:
 
     def _group_of(self, name: Token) -> Expr:
         left = self._enter()
+        self._terms -= 1  # its values are counted
         self._group = name
         expr = self._any()
         if not self._accept(Kind.RIGHT):

@@ -37,6 +37,16 @@ DURATION: Final = "-?" + "".join(
     f"(?:{_NUMBER}{_SPELT.get(unit, unit)})?" for unit in _SECONDS
 )
 """For RE2 and Python: each unit once, the largest first."""
+ONE_DURATION: Final = (
+    rf"-?{_NUMBER}(?:{'|'.join(_SPELT.get(unit, unit) for unit in _SECONDS)})"
+)
+ENDINGS: Final = {
+    **{unit: _SECONDS[unit] for unit in ("ms", "us", "ns")},
+    **dict.fromkeys(("\u00b5s", "\u03bcs"), 1e-6),
+    **{unit: _SECONDS[unit] for unit in ("s", "m", "h", "d", "w")},
+}
+"""Of a text with one unit, longer ones first."""
+UNIT_LETTERS: Final = "wdhmsun\u00b5\u03bc"
 SIZE: Final = r"(-?[0-9]{1,18}(?:\.[0-9]{1,18})?) ?([kKmMgGtTpPeE]?i?[bB])"
 _DURATION = re.compile(DURATION)
 _SIZE = re.compile(SIZE)

@@ -206,7 +206,9 @@ def _text(condition: OfText, layout: Layout) -> Sql:
 def _fast_text(condition: OfText, way: tuple[str, ...]) -> Sql:
     value = fast_value(way, scalar=_may_find_structure(condition))
     test = test_of(condition, value.text)
-    if value.is_text is not None:
+    if looks_often(condition):
+        found = of("coalesce({}, FALSE)", test)
+    elif value.is_text is not None:
         found = _unless_structure(value.text, value.is_text, test)
     else:
         # Like this, and not by coalesce: both are pushed down, with smallest and

@@ -68,8 +68,20 @@ def expect_both_say(store: Store, text: str, answer: bool) -> None:
         ("x*" * 100 + " OR a", True),
         ("a" * 4_000 + ":x OR a", True),
         (" OR ".join(["." * 63 + ":x"] * 900) + " OR a", True),
+        ("y:in(" + ", ".join(f"v{n}" for n in range(9_000)) + ") OR a", True),
+        ("y:(" + " OR ".join("x" for _ in range(MAX_TERMS - 1)) + ") OR a", True),
+        ("-y:(" + " OR ".join(f"*{n}*" for n in range(100)) + ")", True),
+        ("/(a{10}b?){60}|x/ OR a", True),
+        ("/" + "(" * 20 + "a" + ")*" * 20 + "/", True),
+        ("/(a|a)*(a|a)*(a|a)*(a|a)*z/ OR a", True),
+        ("/(x+x+)+y/ OR /a/", True),
+        (" OR ".join(["/[^é]{900}z/"] * 8) + " OR a", True),
+        (" OR ".join(["*:nothing"] * 200) + " OR a", True),
+        (" OR ".join(["y:10.0.0.0/9"] * 200) + " OR a", True),
+        (" OR ".join(["y:2001:db8::/33"] * 40) + " OR a", True),
+        (" OR ".join(["y:>5m"] * 60) + " OR a", True),
     ],
-    ids=range(21),
+    ids=range(33),
 )
 def test_the_largest_queries_run(store: Store, text: str, answer: bool) -> None:
     expect_both_say(store, text, answer)
@@ -85,8 +97,16 @@ def test_the_largest_queries_run(store: Store, text: str, answer: bool) -> None:
         ("-" * 10_000 + "a", MAX_DEPTH, "at most 200 levels"),
         ("x" * (MAX_TEXT_BYTES + 1), MAX_TEXT_BYTES - 1, "at most 65536 bytes"),
         ("é" * (MAX_TEXT_BYTES // 2 + 1), MAX_TEXT_BYTES // 2 + 1, "65536 bytes"),
+        ("a OR " * 200_000, MAX_TEXT_BYTES - 1, "at most 65536 bytes"),
+        ("x:" + "(" * 10_000, 2 + MAX_DEPTH, "at most 200 levels"),
+        ("x:(" + "-" * 10_000 + "a)", 2 + MAX_DEPTH, "at most 200 levels"),
+        ("/" + "(" * 400 + "a" + ")" * 400 + "/", 0, "nested too deeply"),
+        ("/(((a{9}){9}){9}){9}/", 0, "Repeats go up to 1000"),
+        ("/(?:[a-y]{500}|[b-z]{500}){2}é{900}/", 0, "too large"),
+        ("/a{99999999999999999999}/", 0, "regular expression"),
+        ("/ /" * 30_000, MAX_TEXT_BYTES - 1, "at most 65536 bytes"),
     ],
-    ids=range(7),
+    ids=range(15),
 )
 def test_larger_ones_are_refused(text: str, offset: int, message: str) -> None:
     """With an error of ours, whatever the depth: Python's stack is not the limit."""
@@ -177,3 +197,34 @@ def test_matching_takes_linear_time(text: str, message: str) -> None:
     assert not compile_filter(text).matches(entry)
     assert not compile_filter(f"x:{text}").matches(entry)
     assert not compile_filter(f"x:*{text}?*!").matches(entry)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("/(a+)+$/", "a" * 30_000 + "b"),
+        (r"/(\w+\s?)*$!/", "ab " * 20_000),
+        (r"/(.*,){20}z/", "a," * 20_000),
+        ("/(a|aa)+b/", "a" * 60_000),
+        ("/(a?){40}a{40}b/", "a" * 3_000),
+        ("/x*x*x*x*y/", "x" * 60_000),
+        ("/[a-z]*[0-9]*[a-z]*!/i", "Ab1" * 20_000),
+    ],
+)
+def test_regular_expressions_take_linear_time(
+    store: Store, text: str, message: str
+) -> None:
+    """Of Python's own, most of these would not end."""
+    entry = Entry(
+        id=1, timestamp=ENTRY.timestamp, source="web", level="info", message=message
+    )
+    query = compile_filter(text)
+    store.hold([entry])
+    assert store.finds(query.sql) == [query.matches(entry)]
+
+
+def test_the_lexer_looks_for_slashes_once() -> None:
+    """Each `/` that opens nothing looks no further than the next one."""
+    text = "/a x" * 15_000
+    with pytest.raises(QuerySyntaxError, match="at most 1000 terms"):
+        compile_filter(text)
