@@ -72,8 +72,10 @@ class Query:
 
     def table(self, builder: PlanBuilder) -> Table:
         """Its rows, as part of a plan."""
+        first = builder.scans
         table = builder.entries(self.expr)
-        for pipe in self.pipes:
+        for at, pipe in enumerate(self.pipes):
+            builder.enter(Query(self.expr, self.pipes[:at]), first)
             table = pipe.apply(table)
         return table
 

@@ -16,6 +16,8 @@ class ScanBuilder:
         self.expr = expr
         self.newest: int | None = None
         self.shift_ns = 0
+        self.from_ns: int | None = None
+        self.to_ns: int | None = None
         self._columns: dict[Any, ScanColumn] = {}
 
     def __eq__(self, other: object) -> bool:
@@ -57,12 +59,19 @@ class ScanBuilder:
         columns = tuple(self._columns.values())
         if not columns:
             columns = (ScanColumn(f"{self.name}_0", Sql("1"), Sql("1")),)
+        begins, ends = zip(made.span, (self.from_ns, self.to_ns), strict=True)
         return Scan(
             name=self.name,
             where=made.sql,
             fast=made.fast_sql,
             needs=made.needs,
             columns=columns,
+            from_ns=max((one for one in begins if one is not None), default=None),
+            to_ns=min((one for one in ends if one is not None), default=None),
             newest=self.newest,
             shift_ns=self.shift_ns,
         )
+
+
+def _given(*bounds: int | None) -> list[int]:
+    return [bound for bound in bounds if bound is not None]

@@ -45,10 +45,49 @@ class PlanBuilder:
         self.to_ns = to_ns
         self._scans: list[ScanBuilder] = []
         self._aliases = 0
+        self._shift_ns = 0
+        self._query: Query | None = None
+        self._first_scan = 0
+
+    @property
+    def pipes(self) -> Sequence[object]:
+        """Those in front of the one that is applied."""
+        return () if self._query is None else self._query.pipes
+
+    def enter(self, query: "Query", first_scan: int) -> None:
+        """What follows is behind this query, whose scans begin there."""
+        self._query, self._first_scan = query, first_scan
+
+    @property
+    def scans(self) -> int:
+        return len(self._scans)
+
+    def bound(self, from_ns: int, to_ns: int) -> None:
+        """Let the query in front be about no more than [from_ns, to_ns)."""
+        for scan in self._scans[self._first_scan :]:
+            scan.from_ns = from_ns - scan.shift_ns
+            scan.to_ns = to_ns - scan.shift_ns
+
+    def again(self, shift_ns: int) -> "Table":
+        """The query in front once more, about a time that is so much earlier."""
+        assert self._query is not None
+        scans = self._scans[self._first_scan :]
+        bounds = next(((one.from_ns, one.to_ns) for one in scans), (None, None))
+        span, first = (self.from_ns, self.to_ns, self._shift_ns), self.scans
+        self.from_ns = None if self.from_ns is None else self.from_ns - shift_ns
+        self.to_ns = None if self.to_ns is None else self.to_ns - shift_ns
+        self._shift_ns += shift_ns
+        table = self._query.table(self)
+        self.from_ns, self.to_ns, self._shift_ns = span
+        for scan in self._scans[first:]:
+            if bounds[0] is not None and bounds[1] is not None:
+                scan.from_ns, scan.to_ns = bounds[0] - shift_ns, bounds[1] - shift_ns
+        return table
 
     def entries(self, expr: Expr) -> "Table":
         """A table of the entries that a filter holds for."""
         scan = ScanBuilder(f"s{len(self._scans)}", expr)
+        scan.shift_ns = self._shift_ns
         self._scans.append(scan)
         return Table(builder=self, relation=Sql(scan.name), scan=scan, is_whole=True)
 

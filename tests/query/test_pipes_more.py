@@ -177,6 +177,64 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
         {"level": "error", "source": "web", "n": 1, "m": 90.0},
         {"level": "info", "source": "web", "n": 2, "m": 30.0},
     ]),
+    ("level:error | context before 1 after 1 | fields source, message", [
+        {"source": "db", "message": "query 0xcafe0123"},
+        {"source": "db", "message": "slow query 0xdeadbeef"},
+        {"source": "web", "message": "GET /a 200 in 30ms"},
+        {"source": "web", "message": "GET /b 500 in 90ms"},
+        {"source": "web", "message": "GET /a 200 in 10ms"},
+    ]),
+    ("level:error | context after 1 | fields message", [
+        {"message": "query 0xcafe0123"},
+        {"message": "slow query 0xdeadbeef"},
+        {"message": "GET /a 200 in 30ms"},
+        {"message": "GET /b 500 in 90ms"},
+    ]),
+    ("took:90 | context before 2 by host | fields message", [
+        {"message": "GET /b 500 in 90ms"}, {"message": "GET /a 200 in 10ms"}
+    ]),
+    ("level:error | context before 0 by user | stats count() as n", [{"n": 2}]),
+    ("user:ann | where source = 'auth' | context | stats count() as n by source", [
+        {"source": "auth", "n": 2}
+    ]),
+    ("* | transaction by source maxpause 5m | fields source, duration, count, first", [
+        {"source": "db", "duration": 60.0, "count": 2, "first": at(1440)},
+        {"source": "kv", "duration": 60.0, "count": 2, "first": at(16)},
+        {"source": "auth", "duration": 60.0, "count": 2, "first": at(7)},
+        {"source": "web", "duration": 120.0, "count": 3, "first": at(0)},
+    ]),
+    ("user:ann | transaction by (user) maxpause 1h", [
+        {
+            "user": "ann", "first": at(1441), "last": at(1441), "duration": 0.0,
+            "count": 1, "messages": ["query 0xcafe0123"],
+        },
+        {
+            "user": "ann", "first": at(7), "last": at(7), "duration": 0.0, "count": 1,
+            "messages": ["login failed user=ann from 10.0.0.1"],
+        },
+    ]),
+    ("* | transaction user | fields user, messages, last | head 1", [{
+        "user": "bob", "messages": ["login user=bob from 10.0.0.2"], "last": at(8)
+    }]),
+    ("* | timechart 1m sum(took) as s by source | anomalies | where is_anomaly | head 2", [
+        {
+            "timestamp": at(0), "source": "web", "s": 10.0, "expected": 0.0,
+            "score": 88.504, "is_anomaly": True,
+            "explanation": "s is 10, above the usual 0 (score 88.504)",
+        },
+        {
+            "timestamp": at(1), "source": "web", "s": 90.0, "expected": 0.0,
+            "score": 796.534, "is_anomaly": True,
+            "explanation": "s is 90, above the usual 0 (score 796.534)",
+        },
+    ]),
+    (("source:web | timechart 1m count() as n, max(took) as m | anomalies of m threshold 2"
+     " | fields m, expected, score, is_anomaly, explanation"), [
+        {"m": 10.0, "expected": 30.0, "score": pytest.approx(-0.6745, abs=0.001), "is_anomaly": False, "explanation": None},
+        {"m": 90.0, "expected": 30.0, "score": 2.023, "is_anomaly": True,
+         "explanation": "m is 90, above the usual 30 (score 2.023)"},
+        {"m": 30.0, "expected": 30.0, "score": 0.0, "is_anomaly": False, "explanation": None},
+    ]),
 ]  # fmt: skip
 
 
@@ -223,6 +281,22 @@ MISTAKES = [
     ("* | join by (a, a) (* | fields a)", "twice"),
     ("* | join by (a) * | fields a", "expected '('"),
     ("* | join by (a) (* | fields a) outer", "expected '|'"),
+    ("* | context before 1 before 2", "twice"),
+    ("* | context before 5000", "from 0 to 1000"),
+    ("* | fields a | context", "none here any more"),
+    ("* | transaction by count", "the same name"),
+    ("* | transaction by a maxpause 5", "such as 5m"),
+    ("* | anomalies", "numbers over time"),
+    ("* | fields message | anomalies", "no column of numbers"),
+    ("* | stats count() as score | anomalies", "already"),
+    ("* | stats count() | anomalies of n", "no column 'n'"),
+    ("* | stats count() | anomalies threshold 0", "above zero"),
+    ("* | compare", "looks at numbers"),
+    ("* | stats count() | compare 5", "such as 5m"),
+    (
+        "* | stats count() as n | compare | rename n_before as x | compare",
+        "two columns",
+    ),
     ('* | replace "" with "b"', "everywhere and nowhere"),
     ('* | replace "a" "b"', "expected with"),
     (r'* | replace_regexp "(a)" with "\2"', "there is no \\2"),
@@ -255,3 +329,64 @@ def test_a_chart_of_too_many_rows_is_refused(ask: Any) -> None:
         ask("* | timechart 1s count()")
     with pytest.raises(BadRequest, match="at most 10000 rows of time"):
         ask("* | timechart 1s count()", from_ns=DAY, to_ns=DAY + 1440 * MINUTE)
+
+
+COMPARED = [
+    ("* | stats count() as n, max(took) as m by level | compare", [
+        {"level": "error", "n": 0, "n_before": 1, "n_change": -100.0,
+         "m": None, "m_before": 90.0, "m_change": None},
+        {"level": "info", "n": 1, "n_before": 2, "n_change": -50.0,
+         "m": None, "m_before": 30.0, "m_change": None},
+        {"level": "warn", "n": 1, "n_before": 0, "n_change": None,
+         "m": None, "m_before": None, "m_change": None},
+    ]),
+    ("* | stats rate() as r | compare 5m", [
+        {"r": 2 / 300, "r_before": 3 / 300, "r_change": -33.333}
+    ]),
+    ("* | timechart 1m count() as n | compare | head 1", [
+        {"timestamp": at(5), "n": 0, "n_before": 1, "n_change": -100.0}
+    ]),
+    ("* | stats count() as n by source | compare | where n_before = 0", [
+        {"source": "auth", "n": 2, "n_before": 0, "n_change": None}
+    ]),
+    ("took:* | stats count() as n by range(took, 50) as t | compare", [
+        {"t": 0.0, "n": 0, "n_before": 2, "n_change": -100.0},
+        {"t": 50.0, "n": 0, "n_before": 1, "n_change": -100.0},
+    ]),
+    ("* | top 1 source | drop percent | compare", [
+        {"source": "auth", "count": 2, "count_before": 0, "count_change": None},
+        {"source": "web", "count": 0, "count_before": 3, "count_change": -100.0},
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "rows"), COMPARED, ids=range(len(COMPARED)))
+def test_a_range_is_compared_with_the_one_before(
+    ask: Any, text: str, rows: list[dict[str, Any]]
+) -> None:
+    assert ask(text, from_ns=DAY + 5 * MINUTE, to_ns=DAY + 10 * MINUTE) == rows
+    query = parse_query(text)
+    assert parse_query(str(query)) == query
+
+
+def test_without_a_range_the_last_span_is_compared(
+    ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = DAY + 1442 * MINUTE
+    monkeypatch.setattr("logstream.query.pipes.compare.time.time_ns", lambda: now)
+    text = "* | stats count() as n by source | compare"
+    assert ask("* | stats count() as n | compare 2m") == [
+        {"n": 2, "n_before": 0, "n_change": None}
+    ]
+    assert {row["source"]: (row["n"], row["n_before"]) for row in ask(text)} == {
+        "auth": (2, 0), "db": (2, 0), "kv": (2, 0), "web": (1, 2)
+    }  # fmt: skip
+
+
+def test_a_join_inside_is_compared_too(ask: Any) -> None:
+    text = (
+        "* | join by (user) (user:* | stats count() as c by user) "
+        "| stats sum(c) as s | compare 1d"
+    )
+    rows = ask(text, from_ns=DAY + 1440 * MINUTE, to_ns=DAY + 2880 * MINUTE)
+    assert rows == [{"s": 1.0, "s_before": 2.0, "s_change": -50.0}]

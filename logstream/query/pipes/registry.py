@@ -7,6 +7,9 @@ from typing import Final
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.pipes import (
     Pipe,
+    anomalies,
+    compare,
+    context,
     dedup,
     drop,
     eval,  # noqa: A004
@@ -26,11 +29,15 @@ from logstream.query.pipes import (
     tail,
     timechart,
     top,
+    transaction,
     unpack,
     where,
 )
 
 PIPES: Final[dict[str, Callable[[Cursor], Pipe]]] = {
+    "anomalies": anomalies.parse,
+    "compare": compare.parse,
+    "context": context.parse,
     "dedup": dedup.parse,
     "drop": drop.parse,
     "eval": eval.parse,
@@ -55,6 +62,7 @@ PIPES: Final[dict[str, Callable[[Cursor], Pipe]]] = {
     "tail": tail.parse,
     "timechart": timechart.parse,
     "top": top.parse_top,
+    "transaction": transaction.parse,
     "uniq": dedup.parse,
     "unpack": unpack.parse,
     "where": where.parse,

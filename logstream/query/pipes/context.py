@@ -1,0 +1,79 @@
+"""`level:error | context before 5 after 5 by source`: what stood around each match.
+
+The entries of the whole range that are at most so many before or after a match, in the
+same source or with the same value of another field. Matches stay, and none comes twice.
+Behind it stand whole entries again, without columns that were added before.
+"""
+
+import msgspec
+
+from logstream.core.errors import BadRequest
+from logstream.query.expressions.cursor import Cursor
+from logstream.query.expressions.nodes import name_text
+from logstream.query.fragments import of
+from logstream.query.nodes import All
+from logstream.query.pipes import Pipe
+from logstream.query.tables import Table
+from logstream.query.values import as_text
+
+MOST = 1_000
+ROWS = 5
+
+
+class Context(msgspec.Struct, frozen=True):
+    before: int = ROWS
+    after: int = ROWS
+    name: str = "source"
+
+    def __str__(self) -> str:
+        by = "" if self.name == "source" else f" by {name_text(self.name)}"
+        return f"context before {self.before} after {self.after}{by}"
+
+    def apply(self, table: Table) -> Table:
+        if table.scan is None or not table.is_open:
+            raise BadRequest(
+                "context looks around entries, and there are none here any more."
+            )
+        matches = of("SELECT {} FROM {}", table.scan.own("id"), table.relation)
+        # Places first, by what is small; the entries themselves are read only once
+        # it is known which.
+        places = table.builder.entries(All())
+        entries = table.builder.entries(All())
+        assert places.scan is not None
+        assert entries.scan is not None
+        time, number = places.scan.own("timestamp"), places.scan.own("id")
+        near = table.builder.alias()
+        marked = of(
+            f"SELECT {{}} AS {near}, max({{}} IN ({{}})) OVER ("
+            "PARTITION BY {} ORDER BY {}, {} "
+            f"ROWS BETWEEN {self.after:d} PRECEDING AND {self.before:d} FOLLOWING) "
+            "AS is_near, {} AS is_there FROM {}",
+            number,
+            number,
+            matches,
+            key := as_text(places.value(self.name)),
+            time,
+            number,
+            of("({}) IS NOT NULL", key),
+            places.relation,
+        )
+        test = of(
+            f"{{}} IN (SELECT {near} FROM ({{}}) WHERE is_near AND is_there "
+            "UNION ALL {})",
+            *(entries.scan.own("id"), marked, matches),
+        )
+        return entries.filtered(test)
+
+
+def parse(cursor: Cursor) -> Pipe:
+    rows: dict[str, int] = {}
+    while cursor.sees_word("before", "after"):
+        here = cursor.next()
+        word = here.text.lower()
+        if word in rows:
+            cursor.fail(f"{word} stands here twice", here)
+        rows[word] = cursor.whole("a number of entries", most=MOST)
+    name = cursor.name("a field") if cursor.accept_word("by") else "source"
+    if not rows:
+        return Context(name=name)
+    return Context(rows.get("before", 0), rows.get("after", 0), name)

@@ -1,0 +1,111 @@
+"""`transaction by request maxpause 30s`: what belongs together, as one row.
+
+All rows with the same values; with `maxpause`, a longer pause begins a new one. Rows
+that lack a value are left out. Of the messages, the first 100 stay.
+"""
+
+from typing import Final
+
+import msgspec
+
+from logstream.core.results import Kind
+from logstream.core.sql import Sql
+from logstream.query.expressions.cursor import Cursor
+from logstream.query.expressions.nodes import name_text, span_text
+from logstream.query.fragments import of
+from logstream.query.pipes import Pipe
+from logstream.query.pipes.columns import MESSAGE, text_column
+from logstream.query.tables import Order, Table
+from logstream.query.values import Typed, Value, as_time
+
+MESSAGES = 100
+_LISTED = (
+    "coalesce(to_json(list(message ORDER BY place) "
+    f"FILTER (WHERE place <= {MESSAGES}))::VARCHAR, '[]')"
+)
+_MADE: Final[dict[str, tuple[str, Kind]]] = {
+    "first": ("min(ts)", "time"),
+    "last": ("max(ts)", "time"),
+    "duration": ("(epoch_ns(max(ts)) - epoch_ns(min(ts))) / 1e9", "duration"),
+    "count": ("count(*)", "integer"),
+    "messages": (_LISTED, "json"),
+}
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    names: tuple[str, ...]
+    pause_s: float | None = None
+
+    def __str__(self) -> str:
+        text = f"transaction by {', '.join(map(name_text, self.names))}"
+        if self.pause_s is None:
+            return text
+        return f"{text} maxpause {span_text(self.pause_s)}"
+
+    def apply(self, table: Table) -> Table:
+        values = [table.typed(name) for name in self.names]
+        keys = [table.builder.alias() for _ in values]
+        made = {name: table.builder.alias() for name in _MADE}
+        listed = ", ".join(f"{{}} AS {key}" for key in keys)
+        number = Sql("0") if table.scan is None else table.scan.own("id")
+        read = of(
+            f"SELECT {listed}, {{}} AS ts, {{}} AS message, {{}} AS number FROM {{}}",
+            *(value.sql for value in values),
+            as_time(table.value("timestamp")),
+            text_column(table, MESSAGE),
+            number,
+            table.relation,
+        )
+        by = ", ".join(keys)
+        shown = ", ".join(f"{_MADE[name][0]} AS {one}" for name, one in made.items())
+        relation = of(
+            f"(SELECT {by}, {shown} FROM ({self._placed(by)}) GROUP BY {by}, part)",
+            of("({})", read),
+        )
+        columns: dict[str, Value] = {
+            name: Typed(Sql(key), value.kind, value.is_id)
+            for name, key, value in zip(self.names, keys, values, strict=True)
+        }
+        columns |= {name: Typed(Sql(one), _MADE[name][1]) for name, one in made.items()}
+        return Table(
+            builder=table.builder,
+            relation=relation,
+            scan=None,
+            columns=columns,
+            is_open=False,
+            order=(
+                Order(Sql(made["first"]), descending=True),
+                *(Order(Sql(key), descending=False) for key in keys),
+            ),
+        )
+
+    def _placed(self, by: str) -> str:
+        """Rows with the part that they are in, and their place in it."""
+        order = "ORDER BY ts, number"
+        there = " AND ".join(f"{key} IS NOT NULL" for key in by.split(", "))
+        where = f"WHERE {there} AND ts IS NOT NULL"
+        if self.pause_s is None:
+            parts = f"SELECT *, 0 AS part FROM {{}} {where}"
+        else:
+            pause_ns = round(self.pause_s * 1e9)
+            gap = f"epoch_ns(ts) - lag(epoch_ns(ts)) OVER (PARTITION BY {by} {order})"
+            gaps = f"SELECT *, ({gap}) > {pause_ns} AS begins FROM {{}} {where}"
+            parts = (
+                "SELECT *, count(*) FILTER (WHERE begins) OVER "
+                f"(PARTITION BY {by} {order} ROWS UNBOUNDED PRECEDING) AS part "
+                f"FROM ({gaps})"
+            )
+        return (
+            f"SELECT *, row_number() OVER (PARTITION BY {by}, part {order}) AS place "
+            f"FROM ({parts})"
+        )
+
+
+def parse(cursor: Cursor) -> Pipe:
+    cursor.accept_word("by")
+    start = cursor.here
+    names = cursor.names_in_brackets()
+    if len({*names, *_MADE}) < len(names) + len(_MADE):
+        cursor.fail("two columns would have the same name", start)
+    pause = cursor.span("a span") if cursor.accept_word("maxpause") else None
+    return Transaction(names, pause)
