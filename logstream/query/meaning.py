@@ -7,6 +7,7 @@ that the two forms of a filter, SQL and Python, cannot disagree about it.
 import math
 import re
 from collections.abc import Iterable, Sequence
+from operator import is_
 from typing import Final, assert_never
 
 from logstream.core.errors import BadRequest
@@ -53,6 +54,7 @@ from logstream.query.nodes import (
     Range,
     Regex,
     Says,
+    children_of,
     fold_tree,
 )
 from logstream.query.numbers import LARGEST, number_of_text, spellings
@@ -104,6 +106,8 @@ def fixed_at(expr: Expr, now_ns: int) -> Expr:
     """The tree with an instant for each time that depends on now."""
 
     def visit(node: Expr, inner: Sequence[Expr]) -> Expr:
+        if all(map(is_, children_of(node), inner)) and inner:
+            return node
         match node:
             case And():
                 return And(tuple(inner))

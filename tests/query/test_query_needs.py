@@ -40,6 +40,15 @@ from logstream.query import compile_filter
         ("error OR host:x*", None),
         ("error host:x*", Word("error")),
         ("id:7", None),
+        ("host:(a OR b)", AnyOf((Value("host", "a"), Value("host", "b")))),
+        ("host:in(a, b)", AnyOf((Value("host", "a"), Value("host", "b")))),
+        ("host:in(a, null)", None),
+        ("host:null", None),
+        ("host:10.0.0.0/8", None),
+        ("took:>5m", None),
+        ("/error/", None),
+        ("*:error", None),
+        ("_time:5m error", Word("error")),
     ],
 )
 def test_needs_of_a_query(text: str, need: Need | None) -> None:
