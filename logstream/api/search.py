@@ -1,5 +1,6 @@
 """Finding entries: by parameters, by a query body, by id."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from logstream.api.errors import NotAcceptable
 from logstream.api.formats import MEDIA_TYPES, FormatName, format_of
 from logstream.api.operations import Header, Operation, RequestBody
 from logstream.api.parameters import Fields, NoParameters, body_of, query_of
+from logstream.api.piped import Asked, answer_rows, explain, piped
 from logstream.api.reading import READ_PROBLEMS
 from logstream.api.selection import (
     TIMEOUT_HELP,
@@ -67,6 +69,7 @@ _Format = (
     "`json`, `ndjson`, `csv`, `arrow` (IPC stream), `parquet`, or `table` (columns, "
     "then rows); without it, what `Accept` names."
 )
+_Explain = "Answer what would be done instead: the SQL, the days and the blocks."
 _SortBy = "`timestamp`, `source`, `level`, `message`, or a field's (dotted) name."
 _Cursor = "From the `Link` header of the page before; all else stays the same."
 _Ids = 'Begin each entry with its `"id"`.'
@@ -92,6 +95,7 @@ class LogsParameters(Fields, frozen=True, kw_only=True):
     ids: Annotated[bool, Meta(description=_Ids)] = False
     timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
     format: Annotated[FormatName | None, Meta(description=_Format)] = None
+    explain: Annotated[bool, Meta(description=_Explain)] = False
 
 
 class QueryBody(Fields, frozen=True, kw_only=True):
@@ -111,6 +115,7 @@ class QueryBody(Fields, frozen=True, kw_only=True):
     ids: Annotated[bool, Meta(description=_Ids)] = False
     timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
     format: Annotated[FormatName | None, Meta(description=_Format)] = None
+    explain: Annotated[bool, Meta(description=_Explain)] = False
 
 
 class NextPage(Fields, frozen=True, kw_only=True):
@@ -142,10 +147,23 @@ async def list_entries(request: AnyRequest) -> Response[bytes]:
     asked = query_of(request, LogsParameters)
     span = span_of(asked.from_, asked.to)
     levels = [name for text in asked.level for name in text.split(",")]
+    how = format_of(request, asked.format)
+    rows = _rows(
+        asked,
+        text=asked.q,
+        span=span,
+        levels=levels,
+        sources=asked.source,
+        cursor=asked.cursor,
+    )
+    if asked.explain:
+        return await explain(request, rows)
+    if (piped_query := piped(rows)) is not None:
+        return await answer_rows(request, rows, piped_query, how)
     selection = select(
         context.engine, span, text=asked.q, levels=levels, sources=asked.source
     )
-    if (how := format_of(request, asked.format)) != "json":
+    if how != "json":
         return await _stream(request, asked, selection, asked.cursor, how)
     body, cursor = await _page(request, asked, selection, asked.cursor)
     repeat = [
@@ -197,15 +215,19 @@ async def query(request: AnyRequest) -> Response[bytes]:
     asked = await body_of(request, context.bodies, QueryBody)
     span = span_of(page.from_ or asked.from_, page.to or asked.to)
     sources = [asked.source] if isinstance(asked.source, str) else asked.source
-    selection = select(
-        context.engine,
-        span,
-        text=asked.filter or "",
-        levels=asked.levels or (),
-        sources=[source for source in sources or [] if source],
-    )
+    sources = [source for source in sources or [] if source]
+    text, levels = asked.filter or "", asked.levels or []
     start = page.cursor or asked.cursor or ""
-    if (how := format_of(request, asked.format)) != "json":
+    how = format_of(request, asked.format)
+    rows = _rows(
+        asked, text=text, span=span, levels=levels, sources=sources, cursor=start
+    )
+    if asked.explain:
+        return await explain(request, rows)
+    if (piped_query := piped(rows)) is not None:
+        return await answer_rows(request, rows, piped_query, how)
+    selection = select(context.engine, span, text=text, levels=levels, sources=sources)
+    if how != "json":
         return await _stream(request, asked, selection, start, how)
     body, cursor = await _page(request, asked, selection, start)
     return json_answer(body, _link("/api/v1/query", [], span, cursor))
@@ -258,6 +280,28 @@ async def list_sources(request: AnyRequest) -> Response[bytes]:
     query_of(request, NoParameters)
     found = await context.reads.run(context.engine.reader.sources, request=request)
     return json_answer(msgspec.json.encode(sorted(found)))
+
+
+def _rows(
+    asked: LogsParameters | QueryBody,
+    *,
+    text: str,
+    span: Span,
+    levels: Sequence[str],
+    sources: Sequence[str],
+    cursor: str,
+) -> Asked:
+    by_time = asked.sort_by == "timestamp" and asked.sort_order == "desc"
+    return Asked(
+        text=text,
+        span=span,
+        levels=levels,
+        sources=sources,
+        limit=asked.limit,
+        ids=asked.ids,
+        timeout_s=asked.timeout_s,
+        is_sorted=bool(cursor) or not by_time,
+    )
 
 
 async def _page(

@@ -38,6 +38,7 @@ from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.sql.console import SqlConsole
+from logstream.storage.statements import Statements
 from logstream.storage.turns import Turns
 from logstream.telemetry import metrics
 
@@ -120,6 +121,7 @@ class Engine:
         partitions: Partitions,
         reader: Reader,
         sql: SqlConsole,
+        statements: Statements,
         dead_letters: DeadLetterStore,
         make_pool: Callable[[Callable[[Segment, Outcome], None]], WorkerPool],
         make_journal: Callable[[WorkerPool, GroupDone], Journal],
@@ -132,6 +134,7 @@ class Engine:
         self.settings = settings
         self.reader = reader
         self.sql = sql
+        self.statements = statements
         self.dead_letters = dead_letters
         self.compile_filter = compile_filter
         self._files = files

@@ -43,6 +43,7 @@ from logstream.storage.reader import Reader
 from logstream.storage.retention import Retention
 from logstream.storage.sql.console import SqlConsole
 from logstream.storage.sql.tables import SqlTables
+from logstream.storage.statements import Statements
 from logstream.storage.turns import Turns
 
 IN_MEMORY = ":memory:"
@@ -225,6 +226,12 @@ def _build(
             partitions,
             settings.sql,
             sql_tables,
+            timeout_s=settings.query.timeout_s,
+            tmp=folder.tmp if folder else None,
+        ),
+        statements=Statements(
+            hub,
+            partitions,
             timeout_s=settings.query.timeout_s,
             tmp=folder.tmp if folder else None,
         ),

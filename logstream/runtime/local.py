@@ -12,6 +12,7 @@ from logstream.runtime.building import open_engine
 from logstream.storage.dead_letters import DeadLetterStore
 from logstream.storage.reader import Reader
 from logstream.storage.sql.console import SqlConsole
+from logstream.storage.statements import Statements
 
 
 class LocalEngine:
@@ -31,6 +32,27 @@ class LocalEngine:
         """Over all that was acked before the call."""
         self._engine.settle_now()
         return self._engine.sql
+
+    @property
+    def statements(self) -> Statements:
+        """Over all that was acked before the call."""
+        self._engine.settle_now()
+        return self._engine.statements
+
+    def add(self, lines: bytes) -> int:
+        """Store NDJSON; returns how many entries, once they are fsynced.
+
+        Raises:
+            EntryRejected, TooLarge: one of them is no entry; then none is stored.
+            Overloaded, DiskFull, NotReady, StorageError: none is stored.
+        """
+
+        async def put() -> int:
+            async with self._engine.intake.stream(partial=False) as stream:
+                await stream.feed(lines)
+                return (await stream.commit()).entries
+
+        return asyncio.run(put())
 
     @property
     def dead_letters(self) -> DeadLetterStore:

@@ -60,6 +60,8 @@ class Result:
         self.begun = False
         """Whether rows were handed out: then another form of the same statement can
         not be tried any more without giving them twice."""
+        self.truncated = False
+        """Whether there are more rows than `limit`; known behind `batches`."""
         self._db = db
         self._statement = statement
         self._limit = limit
@@ -75,10 +77,18 @@ class Result:
         Raises:
             duckdb.Error: the statement cannot be run, or to its end.
         """
-        self._db.execute(*self._select(_PLAIN))
+        self.truncated = False
+        left = self._limit
+        # One row more than wanted tells whether there are more.
+        self._db.execute(*self._select(_PLAIN, more=1))
         while rows := self._db.fetchmany(size):
             self.begun = True
-            yield rows
+            if left is not None:
+                self.truncated = len(rows) > left
+                rows = rows[:left]
+                left -= len(rows)
+            if rows:
+                yield rows
 
     def arrow(self) -> duckdb.DuckDBPyRelation:
         """Anything that takes `__arrow_c_stream__` may read it, once.
@@ -105,7 +115,9 @@ class Result:
             self._db.execute("SET TimeZone = 'UTC'")
         return self._select(_TYPED)
 
-    def _select(self, forms: dict[Kind, str]) -> tuple[str, tuple[Any, ...]]:
+    def _select(
+        self, forms: dict[Kind, str], *, more: int = 0
+    ) -> tuple[str, tuple[Any, ...]]:
         inner = [f"c{at}" for at in range(len(self.columns))]
         outer = ", ".join(
             f"{forms[column.kind].format(name)} AS {_quoted(shown)}"
@@ -114,7 +126,7 @@ class Result:
         body, params = self._statement.text, self._statement.params
         text = f"SELECT {outer} FROM ({body}) AS r({', '.join(inner)})"
         if self._limit is not None:
-            return f"{text} LIMIT ?", (*params, self._limit)
+            return f"{text} LIMIT ?", (*params, self._limit + more)
         return text, params
 
 

@@ -42,7 +42,8 @@ def write_table(result: Result, sink: _Sink) -> None:
     for rows in _rows(result):
         sink(before + encode(rows)[1:-1])
         before = b","
-    sink(b"]}" if before == b"," else before + b"]}")
+    end = b'],"truncated":true}' if result.truncated else b"]}"
+    sink(end if before == b"," else before + end)
 
 
 def _rows(result: Result) -> Iterator[list[Any]]:

@@ -1,0 +1,162 @@
+"""Queries with pipes over the API: rows in every format, limits, and `explain`."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import nanoarrow
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from logstream.api.app import build_app
+from logstream.config.settings import QueryConfig, Settings, StorageConfig
+from logstream.plugins.manager import load_plugins
+from logstream.runtime.building import open_engine
+from logstream.runtime.builtins import BUILTINS
+
+BY_SOURCE = "level:error | stats count() as n by source"
+ROWS = [{"source": "auth", "n": 3}, {"source": "web", "n": 5}]
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Litestar]]:
+    settings = Settings(
+        storage=StorageConfig(path=str(tmp_path_factory.mktemp("data"))),
+        query=QueryConfig(default_limit=5, max_limit=20, max_stream_rows=25),
+    )
+    plugins = load_plugins(settings.plugins, builtins=BUILTINS)
+    entries = [
+        {
+            "timestamp": f"2026-01-01T00:00:{second:02d}Z",
+            "source": "web" if second % 3 else "auth",
+            "level": "error" if second % 4 == 0 else "info",
+            "message": f"request {second}",
+            "fields": {"took": second},
+        }
+        for second in range(30)
+    ]
+    with (
+        open_engine(settings, plugins=plugins) as (engine, _),
+        TestClient(build_app(engine, settings=settings, version="1")) as found,
+    ):
+        assert found.post("/api/v1/logs/batch", json=entries).status_code == 200
+        yield found
+
+
+def ask(client: TestClient[Litestar], text: str, **body: Any) -> Any:
+    answer = client.post("/api/v1/query", json={"filter": text, **body})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_rows_are_objects(client: TestClient[Litestar]) -> None:
+    assert ask(client, BY_SOURCE) == ROWS
+    assert client.get("/api/v1/logs", params={"q": BY_SOURCE}).json() == ROWS
+
+
+def test_conditions_beside_the_query_hold_too(client: TestClient[Litestar]) -> None:
+    counted = "| stats count() as n"
+    assert ask(client, counted, levels=["ERROR"], source="web") == [{"n": 5}]
+    span = {"from": "2026-01-01T00:00:10Z", "to": "2026-01-01T00:00:20Z"}
+    assert ask(client, counted, **span) == [{"n": 10}]
+    asked = {"q": counted, "level": "error,warn", "source": ["auth", "db"]}
+    assert client.get("/api/v1/logs", params=asked).json() == [{"n": 3}]
+
+
+def test_a_quoted_bar_is_no_pipe(client: TestClient[Litestar]) -> None:
+    assert ask(client, '"a | b"') == []
+
+
+def test_entries_stay_entries(client: TestClient[Litestar]) -> None:
+    found = ask(client, "took:29 | eval double = took * 2", ids=True)
+    identity = found[0].pop("id")
+    assert identity.isdecimal()
+    assert found == [
+        {
+            "timestamp": "2026-01-01T00:00:29Z",
+            "source": "web",
+            "level": "info",
+            "message": "request 29",
+            "fields": {"took": 29, "double": 58.0},
+        }
+    ]
+
+
+def test_limits(client: TestClient[Litestar]) -> None:
+    assert len(ask(client, "* | eval a = 1")) == 5
+    assert len(ask(client, "* | fields took")) == 20
+    assert len(ask(client, "* | fields took", limit=7)) == 7
+    refused = client.post("/api/v1/query", json={"filter": "|head", "limit": 21})
+    assert refused.status_code == 400
+    whole = client.post(
+        "/api/v1/query", json={"filter": "| fields took", "limit": 0, "format": "csv"}
+    )
+    assert len(whole.text.splitlines()) == 26
+
+
+@pytest.mark.parametrize("how", ["json", "ndjson", "csv", "arrow", "table"])
+def test_every_format(client: TestClient[Litestar], how: str) -> None:
+    answer = client.get("/api/v1/logs", params={"q": BY_SOURCE, "format": how})
+    assert answer.status_code == 200
+    match how:
+        case "json":
+            assert answer.json() == ROWS
+        case "ndjson":
+            assert answer.text.splitlines() == [
+                '{"source":"auth","n":3}',
+                '{"source":"web","n":5}',
+            ]
+        case "csv":
+            found = list(csv.DictReader(io.StringIO(answer.text)))
+            assert found == [{"source": "auth", "n": "3"}, {"source": "web", "n": "5"}]
+        case "arrow":
+            stream = nanoarrow.ipc.InputStream.from_readable(io.BytesIO(answer.content))
+            table = nanoarrow.ArrayStream(stream).read_all()
+            assert table.to_pylist() == ROWS
+        case _:
+            assert answer.json() == {
+                "columns": [
+                    {"name": "source", "kind": "text"},
+                    {"name": "n", "kind": "integer"},
+                ],
+                "rows": [["auth", 3], ["web", 5]],
+            }
+
+
+def test_a_table_says_when_there_is_more(client: TestClient[Litestar]) -> None:
+    found = ask(client, "* | fields took", format="table", limit=2)
+    assert found["truncated"] is True
+    assert len(found["rows"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("* | stast count()", "did you mean stats"),
+        ("* | stats count() by source | where x > 1", "no column 'x'"),
+        ("* | where message ~ '('", "regular expression"),
+        ("* | format", "no pipe"),
+    ],
+)
+def test_a_mistake_is_400(client: TestClient[Litestar], text: str, said: str) -> None:
+    answer = client.post("/api/v1/query", json={"filter": text})
+    assert answer.status_code == 400
+    assert said in answer.json()["detail"]
+
+
+def test_pages_do_not_go_with_pipes(client: TestClient[Litestar]) -> None:
+    answer = client.get("/api/v1/logs", params={"q": "|head", "sort_by": "took"})
+    assert answer.status_code == 400
+    assert "| sort by" in answer.json()["detail"]
+
+
+def test_explain_tells_what_would_be_done(client: TestClient[Litestar]) -> None:
+    found = ask(client, BY_SOURCE, explain=True)
+    assert found["query"] == BY_SOURCE
+    assert [one["day"] for one in found["days"]["s0"]] == ["2026-01-01"]
+    assert "GROUP BY" in found["sql"]
+    assert "Projection" in found["plan"]
+    plain = client.get("/api/v1/logs", params={"q": "level:error", "explain": "true"})
+    assert plain.json()["query"] == "level:error"
