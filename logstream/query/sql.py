@@ -11,6 +11,10 @@ How the value of a field is had is decided in `field_sql`. Measured besides, for
 - A value with wildcards: LIKE 2 to 4 ms, a regular expression 50 ms.
 - `CASE WHEN … LIKE … THEN CASE WHEN starts_with(…)` keeps objects and arrays out for
   2 to 4 ms; `AND variant_typeof(…) = 'VARCHAR'` costs 15 to 55 ms.
+- That elements of arrays count costs a fast equality nothing (3.6 ms); it takes 210 ms
+  instead of 115 in the safe form, in which an array itself takes 150 to 300 ms.
+- Fast and safe: a network 40 and 200 ms (IPv6 40 and 380), `took:>250ms` 85 and 820, a
+  regular expression of a field 30 and 520, of the message 37; `*:value` 350.
 """
 
 import re
