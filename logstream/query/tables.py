@@ -28,6 +28,9 @@ from logstream.query.values import Field, Typed, Value, as_json, as_text, json_t
 if TYPE_CHECKING:
     from logstream.query.query import Query
 
+MAX_SCANS = 64
+"""Of a query: for sub-queries, `context` and `compare`, which doubles them."""
+
 _ENTRY = ("timestamp", "source", "level", "message")
 _KINDS: dict[str, Kind] = {"timestamp": "time", "id": "integer"}
 _MISSING = Typed(Sql("NULL::VARCHAR"), "text")
@@ -86,7 +89,9 @@ class PlanBuilder:
 
     def entries(self, expr: Expr) -> "Table":
         """A table of the entries that a filter holds for."""
-        scan = ScanBuilder(f"s{len(self._scans)}", expr)
+        if self.scans >= MAX_SCANS:
+            raise BadRequest(f"A query reads the entries at most {MAX_SCANS} times.")
+        scan = ScanBuilder(f"s{self.scans}", expr)
         scan.shift_ns = self._shift_ns
         self._scans.append(scan)
         return Table(builder=self, relation=Sql(scan.name), scan=scan, is_whole=True)

@@ -20,6 +20,8 @@ from logstream.storage.selection import Selection, condition, union
 T = TypeVar("T")
 
 _TRIES = 3
+_NO_PATTERN = "Pattern failed to parse"
+"""A regular expression that is none to RE2."""
 _FINAL = (
     duckdb.InterruptException,
     duckdb.OutOfMemoryException,
@@ -125,7 +127,10 @@ class Statements:
             for left in reversed(range(_TRIES)):
                 try:
                     return _either_way(db, read)
-                except (duckdb.CatalogException, duckdb.BinderException):
+                except (duckdb.CatalogException, duckdb.BinderException) as error:
+                    if _NO_PATTERN in str(error):
+                        text = f"The query cannot be run: {first_line(error)}"
+                        raise BadRequest(text) from error
                     if not left:
                         raise
                     # A day was compacted or removed since it was looked up.

@@ -291,6 +291,11 @@ MISTAKES = [
     ("* | stats count() as score | anomalies", "already"),
     ("* | stats count() | anomalies of n", "no column 'n'"),
     ("* | stats count() | anomalies threshold 0", "above zero"),
+    ("* | timechart 5300w count()", "at most 5200w"),
+    ("* | stats count() | compare 600w", "at most 520w"),
+    ("*" + " | context" * 40, "at most 64 times"),
+    ("*" + " | stats count() as n | compare | fields n" * 7, "at most 64 times"),
+    ("* | extract '" + "x" * 1000 + "<a>'", "at most 1000 characters"),
     ("* | compare", "looks at numbers"),
     ("* | stats count() | compare 5", "such as 5m"),
     (
@@ -381,6 +386,37 @@ def test_without_a_range_the_last_span_is_compared(
     assert {row["source"]: (row["n"], row["n_before"]) for row in ask(text)} == {
         "auth": (2, 0), "db": (2, 0), "kv": (2, 0), "web": (1, 2)
     }  # fmt: skip
+
+
+def test_what_is_no_pattern_to_the_store_is_a_bad_request(ask: Any) -> None:
+    with pytest.raises(BadRequest, match="invalid repetition"):
+        ask(r'* | extract_regexp "(?P<b>(?:a{1000}){5})"')
+
+
+NAMES = ['"; DROP TABLE x --', "a'b", "`", "c1", "s0_0", "select", "ü", "{}", "%s", "?"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_users_choose_are_never_sql(ask: Any, name: str) -> None:
+    quoted = "`" + name.replace("`", "\\`") + "`"
+    value = '"' + name.replace('"', '\\"') + '"'
+    for text, column in [
+        (f"* | timechart 1d count() as {quoted} by source", name),
+        (f"* | timechart 1d count() as n by level as {quoted}", name),
+        (f"* | unpack json fields {quoted} | fields {quoted}", name),
+        (f"* | unpack logfmt fields {quoted} | fields {quoted}", name),
+        (f"* | replace {value} with {value} in {quoted} | fields {quoted}", name),
+        (f"* | eval {quoted} = 'x' | patterns from {quoted}", "pattern"),
+        (f"* | eval {quoted} = 'x' | transaction by {quoted} | fields {quoted}", name),
+        (f"* | join by ({quoted}) (* | fields {quoted}) left | fields {quoted}", name),
+        (f"* | eval {quoted} = 'x' | context by source | facets", "field"),
+        (f"* | stats count() as {quoted} by source | anomalies", name),
+        (f"* | stats count() as {quoted} | compare 1d", name),
+        (f"* | extract {value[:-1]}<a>{value[1:]} | fields a", "a"),
+    ]:
+        rows = ask(text)
+        assert rows
+        assert column in rows[0]
 
 
 def test_a_join_inside_is_compared_too(ask: Any) -> None:

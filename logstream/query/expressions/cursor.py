@@ -3,7 +3,7 @@
 import re
 from typing import NoReturn
 
-from logstream.query.expressions.nodes import KEYWORDS
+from logstream.query.expressions.nodes import KEYWORDS, span_text
 from logstream.query.expressions.tokens import Mark, Piece, piece_at
 from logstream.query.lexer import syntax_error
 from logstream.query.nodes import Expr
@@ -13,6 +13,9 @@ MAX_NODES = 1_000
 """Of all expressions of a query."""
 MAX_DEPTH = 60
 """Of brackets, signs in front and sub-queries; a dozen Python frames for each."""
+
+MAX_SPAN_S = 5_200 * 604_800.0
+"""About a hundred years: nanoseconds have to fit into 63 bits."""
 
 _RAW = re.compile(r"""\s*(["'])((?:(?!\1)[^\\]|\\.)*)\1""", re.DOTALL)
 _RAW_QUOTE = re.compile(r"""\\\\|\\(["'])""")
@@ -142,11 +145,13 @@ class Cursor:
         self._here = None
         return _RAW_QUOTE.sub(lambda one: one[1] or one[0], found[2])
 
-    def span(self, what: str) -> float:
+    def span(self, what: str, *, most: float = MAX_SPAN_S) -> float:
         """A duration above zero, in seconds."""
         here = self.here
         if here.mark is not Mark.SPAN or here.number < 1e-9:
             self.expected(f"{what}, such as 5m or 1h")
+        if here.number > most:
+            self.fail(f"{what} is at most {span_text(most)} long")
         return self.next().number
 
     def filter(self) -> Expr:

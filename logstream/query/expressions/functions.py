@@ -31,6 +31,8 @@ Make = Callable[[Sequence[Value], Sequence[Expression]], Typed]
 """Given the arguments as values, and as they are written."""
 
 MAX_PATTERN = 1_000
+MAX_SPAN_NS = 2**62
+"""Of a bucket: it has to fit into 63 bits, with a time."""
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +165,7 @@ def _span_ns(node: Expression) -> int:
 
 def time_bucket(time: Sql, span_ns: int) -> Sql:
     """The begin of the span that a time is in; weeks begin on Monday."""
+    span_ns = min(span_ns, MAX_SPAN_NS)
     week = 604_800 * 10**9
     offset = 345_600 * 10**9 if span_ns % week == 0 else 0  # 1970 began on a Thursday
     # Rounded down below 1970 too; 2262 needs no more room than 63 bits.

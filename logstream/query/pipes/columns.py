@@ -1,5 +1,6 @@
 """What pipes that make columns out of texts have in common."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -13,6 +14,7 @@ from logstream.query.values import Typed, as_text
 
 MESSAGE = "message"
 MAX_GROUPS = 50
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _READ_ONLY = frozenset({"id", "fields"})
 
 
@@ -52,6 +54,11 @@ def with_groups(
     ]
     held = msgspec.structs.replace(table, relation=relation)
     return held.with_columns(columns)
+
+
+def literal(text: str) -> str:
+    """A regular expression for just this text."""
+    return _PUNCTUATION.sub(r"\\\g<0>", text)
 
 
 def text_column(table: Table, name: str) -> Sql:

@@ -25,6 +25,7 @@ from logstream.query.tables import Order, Table
 from logstream.query.values import Typed, Value, typed
 
 _NUMBERS = ("number", "integer", "duration")
+MAX_SPAN_S = 520 * 604_800.0
 _DAY_NS = 86_400 * 10**9
 
 
@@ -151,4 +152,4 @@ def _keys(pipes: Sequence[object]) -> frozenset[str]:
 def parse(cursor: Cursor) -> Pipe:
     if cursor.at_end():
         return Compare()
-    return Compare(cursor.span("a span"))
+    return Compare(cursor.span("a span", most=MAX_SPAN_S))

@@ -34,7 +34,7 @@ class Context(msgspec.Struct, frozen=True):
             raise BadRequest(
                 "context looks around entries, and there are none here any more."
             )
-        matches = of("SELECT {} FROM {}", table.scan.own("id"), table.relation)
+        matches = of("SELECT {} AS id FROM {}", table.scan.own("id"), table.relation)
         # Places first, by what is small; the entries themselves are read only once
         # it is known which.
         places = table.builder.entries(All())
@@ -42,25 +42,20 @@ class Context(msgspec.Struct, frozen=True):
         assert places.scan is not None
         assert entries.scan is not None
         time, number = places.scan.own("timestamp"), places.scan.own("id")
-        near = table.builder.alias()
+        near, found = table.builder.alias(), table.builder.alias()
+        key = as_text(places.value(self.name))
         marked = of(
-            f"SELECT {{}} AS {near}, max({{}} IN ({{}})) OVER ("
+            f"SELECT {{}} AS {near}, max({{}} IN (SELECT {found} FROM {found})) OVER ("
             "PARTITION BY {} ORDER BY {}, {} "
             f"ROWS BETWEEN {self.after:d} PRECEDING AND {self.before:d} FOLLOWING) "
-            "AS is_near, {} AS is_there FROM {}",
-            number,
-            number,
-            matches,
-            key := as_text(places.value(self.name)),
-            time,
-            number,
-            of("({}) IS NOT NULL", key),
-            places.relation,
+            "AS is_near, ({}) IS NOT NULL AS is_there FROM {}",
+            *(number, number, key, time, number, key, places.relation),
         )
         test = of(
-            f"{{}} IN (SELECT {near} FROM ({{}}) WHERE is_near AND is_there "
-            "UNION ALL {})",
-            *(entries.scan.own("id"), marked, matches),
+            f"{{}} IN (WITH {found} AS MATERIALIZED (SELECT id AS {found} FROM ({{}})) "
+            f"SELECT {near} FROM ({{}}) WHERE is_near AND is_there "
+            f"UNION ALL SELECT {found} FROM {found})",
+            *(entries.scan.own("id"), matches, marked),
         )
         return entries.filtered(test)
 

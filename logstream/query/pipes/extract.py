@@ -10,7 +10,7 @@ import re
 import msgspec
 
 from logstream.query.expressions.cursor import Cursor, raw_quoted
-from logstream.query.expressions.functions import wrong_pattern
+from logstream.query.expressions.functions import MAX_PATTERN, wrong_pattern
 from logstream.query.expressions.nodes import Text
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.columns import (
@@ -18,6 +18,7 @@ from logstream.query.pipes.columns import (
     MESSAGE,
     check_new,
     from_text,
+    literal,
     text_column,
     with_groups,
 )
@@ -39,11 +40,11 @@ class Extract(msgspec.Struct, frozen=True):
         parts = _PLACE.split(self.template)
         names = [None if name == SKIP else name for name in parts[1::2]]
         check_new(table, [name for name in names if name is not None])
-        pattern = "(?s)" + _literal(parts[0])
-        for at, literal in enumerate(parts[2::2]):
+        pattern = "(?s)" + literal(parts[0])
+        for at, between in enumerate(parts[2::2]):
             is_last = at == len(names) - 1
-            pattern += "(.*)" if is_last and not literal else "(.*?)"
-            pattern += _literal(literal)
+            pattern += "(.*)" if is_last and not between else "(.*?)"
+            pattern += literal(between)
         text = text_column(table, self.source)
         return with_groups(table, text, pattern, names)
 
@@ -66,10 +67,6 @@ class ExtractRegexp(msgspec.Struct, frozen=True):
         return with_groups(table, text, self.pattern, names)
 
 
-def _literal(text: str) -> str:
-    return re.sub(r"([^\w\s])", r"\\\1", text, flags=re.ASCII)
-
-
 def parse_extract(cursor: Cursor) -> Pipe:
     start = cursor.here
     template = cursor.text_of('a text such as "user=<user> from <ip>"')
@@ -77,6 +74,8 @@ def parse_extract(cursor: Cursor) -> Pipe:
     names = [name for name in parts[1::2] if name != SKIP]
     if not names:
         cursor.fail("nothing to extract: name what is wanted, as in <user>", start)
+    if len(template) > MAX_PATTERN:
+        cursor.fail(f"at most {MAX_PATTERN} characters", start)
     if len(parts) // 2 > MAX_GROUPS:
         cursor.fail(f"at most {MAX_GROUPS} names", start)
     if len(set(names)) < len(names):

@@ -4,7 +4,6 @@ With `fields`, these become columns, as text. `unpack json` without them adds al
 of an object to the fields of the entry.
 """
 
-import re
 from typing import Literal, cast
 
 import msgspec
@@ -16,7 +15,14 @@ from logstream.query.expressions.nodes import name_text
 from logstream.query.fragments import of
 from logstream.query.names import FIELDS_PREFIX, Path, subject_of
 from logstream.query.pipes import Pipe
-from logstream.query.pipes.columns import MESSAGE, check_new, from_text, text_column
+from logstream.query.pipes.columns import (
+    MAX_GROUPS,
+    MESSAGE,
+    check_new,
+    from_text,
+    literal,
+    text_column,
+)
 from logstream.query.tables import Table
 from logstream.query.values import Typed, json_text
 
@@ -94,8 +100,7 @@ def _json_value(held: str, name: str) -> Typed:
 
 def _logfmt_pattern(name: str) -> str:
     """The value, with its quotes; and what is in them."""
-    key = re.sub(r"([^\w\s])", r"\\\1", name, flags=re.ASCII)
-    return rf'(?:^|\s){key}=("((?:[^"\\]|\\.)*)"|[^\s"]*)'
+    return rf'(?:^|\s){literal(name)}=("((?:[^"\\]|\\.)*)"|[^\s"]*)'
 
 
 def parse(cursor: Cursor) -> Pipe:
@@ -110,6 +115,8 @@ def parse(cursor: Cursor) -> Pipe:
         names = cursor.names_in_brackets()
         if len(set(names)) < len(names):
             cursor.fail("two columns would have the same name", start)
+        if len(names) > MAX_GROUPS:
+            cursor.fail(f"at most {MAX_GROUPS} names", start)
     elif kind == "logfmt":
         cursor.expected("`fields` and the names of what to take")
     return Unpack(kind, source, names)
