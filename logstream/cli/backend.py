@@ -4,13 +4,15 @@ Two implementations, one suite of tests: `HttpBackend` asks a server, `LocalBack
 opens the data folder. Their answers are equal, byte for byte.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from logstream.core.findings import Report
 from logstream.core.results import Table
+
+FileFormat = Literal["ndjson", "csv", "arrow", "parquet"]
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +141,22 @@ class Backend(Protocol):
 
     def sql(self, asked: Sql) -> Table:
         """Rows of one SELECT."""
+        ...
+
+    def table(self, search: Search) -> Table:
+        """The rows of a query, pipes and all; 0 as limit is the most that one answer
+        may have.
+        """
+        ...
+
+    def explain(self, search: Search) -> dict[str, Any]:
+        """What a query would do: `query`, `sql`, `days`, `plan`."""
+        ...
+
+    def write(
+        self, search: Search, how: FileFormat, sink: Callable[[bytes], None]
+    ) -> None:
+        """The rows of a query as a file, a part after another; 0 as limit is all."""
         ...
 
     def totals(self) -> Totals: ...

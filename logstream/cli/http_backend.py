@@ -1,6 +1,6 @@
 """The commands' questions, asked of a running server over its REST API."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -8,6 +8,7 @@ import msgspec
 
 from logstream.cli.backend import (
     Failed,
+    FileFormat,
     Found,
     Gone,
     Saved,
@@ -109,6 +110,28 @@ class HttpBackend:
             cursor = _next_page(response)
             if not cursor or left == 0:
                 return
+
+    def table(self, search: Search) -> Table:
+        body = _search_body(search) | {"format": "table"}
+        if search.limit:
+            body["limit"] = search.limit
+        return _decode(self._call("POST", "/api/v1/query", json=body), Table)
+
+    def explain(self, search: Search) -> dict[str, Any]:
+        body = _search_body(search) | {"explain": True}
+        response = self._call("POST", "/api/v1/query", json=body)
+        return _decode(response, dict[str, Any])
+
+    def write(
+        self, search: Search, how: FileFormat, sink: Callable[[bytes], None]
+    ) -> None:
+        body = _search_body(search) | {"format": how, "limit": search.limit}
+        with self._client.stream("POST", "/api/v1/query", json=body) as response:
+            if not response.is_success:
+                response.read()
+                raise _error_of(response, self.where)
+            for part in response.iter_bytes():
+                sink(part)
 
     def sql(self, asked: Sql) -> Table:
         body: dict[str, Any] = {"sql": asked.text, "format": "table"}

@@ -1,6 +1,6 @@
 """The commands' questions, answered from a data folder that this process opens."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ import msgspec
 from logstream.api.selection import Span, limit_of, select, sort_field
 from logstream.cli.backend import (
     Failed,
+    FileFormat,
     Found,
     Gone,
     Saved,
@@ -25,6 +26,7 @@ from logstream.core.timestamps import format_ns
 if TYPE_CHECKING:
     from logstream.config.settings import Settings
     from logstream.plugins.manager import Plugins
+    from logstream.query.query import Query
 
 _PAGE_ENTRIES = 5_000
 
@@ -85,6 +87,41 @@ class LocalBackend:
             cursor = page.cursor
             if cursor is None or left == 0:
                 return
+
+    def table(self, search: Search) -> Table:
+        limit = limit_of(
+            search.limit or None, default=self._max_values, largest=self._max_values
+        )
+        parts: list[bytes] = []
+        self._write(search, "table", parts.append, limit)
+        return msgspec.json.decode(b"".join(parts), type=Table)
+
+    def explain(self, search: Search) -> dict[str, Any]:
+        query = _query_of(search)
+        span = {"from_ns": search.from_ns, "to_ns": search.to_ns}
+        plan = query.plan(**span, ids=search.ids)
+        found = self._engine.statements.explain(plan, **span)
+        return {"query": str(query), **msgspec.to_builtins(found)}
+
+    def write(
+        self, search: Search, how: FileFormat, sink: Callable[[bytes], None]
+    ) -> None:
+        self._write(search, how, sink, search.limit or None)
+
+    def _write(
+        self,
+        search: Search,
+        how: Any,
+        sink: Callable[[bytes], None],
+        limit: int | None,
+    ) -> None:
+        from logstream.storage.formats import write
+
+        span = {"from_ns": search.from_ns, "to_ns": search.to_ns}
+        plan = _query_of(search).plan(**span, ids=search.ids)
+        self._engine.statements.run(
+            plan, lambda result: write(result, how, sink), **span, limit=limit
+        )
 
     def sql(self, asked: Sql) -> Table:
         from logstream.storage.sql.answer import SqlResult, body_of
@@ -161,6 +198,19 @@ class LocalBackend:
     def verify(self) -> Report:
         report: Report = self._engine.keeper.verify()
         return report
+
+
+def _query_of(search: Search) -> "Query":
+    from logstream.query import any_of, level_in, source_is
+    from logstream.query.query import parse_query
+
+    exprs = []
+    if search.levels:
+        exprs.append(level_in(search.levels))
+    if search.sources:
+        exprs.append(any_of(*map(source_is, search.sources)))
+    query = parse_query(search.text)
+    return query.narrowed(*exprs) if exprs else query
 
 
 def _text(ns: int | None) -> str | None:

@@ -312,3 +312,27 @@ def test_sql_that_is_wrong_is_told_with_the_place(backend: Backend) -> None:
     assert refused.value.offset == 7
     with pytest.raises(QuerySyntaxError, match="read_csv"):
         backend.sql(Sql(text="FROM read_csv('/etc/passwd')"))
+
+
+def test_pipes_give_rows(backend: Backend) -> None:
+    text = "* | stats count() as count, max(timestamp) as most by source"
+    table = backend.table(Search(text=text, limit=0))
+    assert [column.name for column in table.columns] == ["source", "count", "most"]
+    assert table.rows
+    assert not table.truncated
+    first = backend.table(Search(text="* | fields n", limit=1))
+    assert (len(first.rows), first.truncated) == (1, True)
+
+
+def test_a_plan_is_told(backend: Backend) -> None:
+    found = backend.explain(Search(text="level:info | stats count()"))
+    assert found["query"] == "level:info | stats count()"
+    assert found["days"]["s0"]
+
+
+@pytest.mark.parametrize("how", ["ndjson", "csv", "arrow", "parquet"])
+def test_rows_as_a_file(backend: Backend, how: Any) -> None:
+    parts: list[bytes] = []
+    backend.write(Search(text="* | stats count() as n", limit=0), how, parts.append)
+    starts = {"ndjson": b'{"n":', "csv": b"n\r\n", "parquet": b"PAR1", "arrow": b"\xff"}
+    assert b"".join(parts).startswith(starts[how])

@@ -1,6 +1,6 @@
 """`logstream query`: find entries."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from logstream.cli.backend import Search
 
 
+_NEWEST = "timestamp:desc"
+
+
 def query(
     words: Annotated[
         list[str] | None,
@@ -31,8 +34,16 @@ def query(
     ] = None,
     *,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=0, help="At most so many; 0 = all.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            "--limit",
+            "-n",
+            min=0,
+            help="At most so many; 0 = all. Without it 100 entries, or as many rows "
+            "as one answer may have.",
+            show_default=False,
+        ),
+    ] = None,
     from_: From = None,
     to: To = None,
     sort: Annotated[
@@ -42,7 +53,7 @@ def query(
             help="Sort by timestamp, source, level, message or a field; "
             "without a direction the largest come first.",
         ),
-    ] = "timestamp:desc",
+    ] = _NEWEST,
     source: Annotated[
         list[str] | None,
         typer.Option("--source", "-s", help="Only of this source; may be repeated."),
@@ -53,6 +64,10 @@ def query(
     ] = None,
     output: Output = OutputFormat.table,
     ids: Annotated[bool, typer.Option("--ids", help="With the id of each.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Print what would be done instead of doing it."),
+    ] = False,
     server: Server = None,
     data: Data = None,
     config: Config = None,
@@ -62,23 +77,27 @@ def query(
 
     The query language: bare words and "phrases" look in the message; field:value,
     field:>=5, field:[1 TO 9], field:* and wildcards look in fields; AND, OR, NOT, -
-    and parentheses combine. A query that begins with "-" goes after "--".
+    and parentheses combine. Pipes work on what was found, such as
+    'level:error | stats count() by source'. A query that begins with "-" goes after
+    "--".
     """
     from logstream.cli.backend import Search
     from logstream.cli.connect import open_backend
     from logstream.cli.entries import write_entries
     from logstream.cli.pointing import pointing_at
+    from logstream.cli.rows import write_rows
 
     begin_ns, end_ns = time_range(from_, to)
     field, descending = sort_of(sort)
     text = " ".join(words or ())
+    is_piped = _is_piped(text)
     search = Search(
         text=text,
         sources=tuple(source or ()),
         levels=tuple(level or ()),
         from_ns=begin_ns,
         to_ns=end_ns,
-        limit=limit,
+        limit=0 if limit is None and is_piped else 100 if limit is None else limit,
         sort_by=field,
         descending=descending,
         ids=ids,
@@ -87,11 +106,53 @@ def query(
         open_backend(server=server, data=data, config=config) as backend,
         pointing_at(text),
     ):
+        if explain:
+            _print_plan(backend.explain(search), output)
+            return
+        if is_piped:
+            _expect_order(sort)
+            write_rows(backend.table(search), output, color=not no_color)
+            return
         count = write_entries(
             backend.search(search), output, ids=ids, color=not no_color
         )
     if output is OutputFormat.table and is_terminal():
         typer.echo(_summary(count, search), err=True)
+
+
+def _is_piped(text: str) -> bool:
+    """Whether there are pipes. What does not parse is for the backend to say."""
+    if "|" not in text:
+        return False
+    from logstream.core.errors import QuerySyntaxError
+    from logstream.query.query import parse_query
+
+    try:
+        return bool(parse_query(text).pipes)
+    except QuerySyntaxError:
+        return True
+
+
+def _expect_order(sort: str) -> None:
+    from logstream.core.errors import BadRequest
+
+    if sort != _NEWEST:
+        raise BadRequest("--sort does not go with pipes: use `| sort by`.")
+
+
+def _print_plan(found: dict[str, Any], output: OutputFormat) -> None:
+    from logstream.cli.output import write, write_json
+
+    if output is not OutputFormat.table:
+        write_json(found)
+        return
+    lines = [f"Query  {found['query']}"]
+    for scan, days in found["days"].items():
+        for one in days:
+            blocks = one["place"] or "all blocks"
+            lines.append(f"Reads  {scan}: {one['day']}, {blocks}")
+    lines += [f"SQL    {found['sql']}", found["plan"]]
+    write("\n".join(lines) + "\n")
 
 
 def sort_of(text: str) -> tuple[str, bool]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logstream.cli.output import OutputFormat, is_terminal
+from logstream.cli.output import OutputFormat
 from logstream.cli.parameters import (
     Config,
     Data,
@@ -64,30 +64,8 @@ def answer(
 ) -> None:
     """Ask, and print what comes back; a prompt does so too."""
     from logstream.cli.pointing import pointing_at
-    from logstream.cli.tables import write_table
+    from logstream.cli.rows import write_rows
 
     with pointing_at(asked.text):
         table = backend.sql(asked)
-    names = [column.name for column in table.columns]
-    if output is OutputFormat.table:
-        numbers = [c.name for c in table.columns if c.kind in ("integer", "number")]
-        rows = ([_shown(value) for value in row] for row in table.rows)
-        write_table(names, rows, numbers=numbers, color=color)
-    else:
-        from logstream.cli.output import write_records
-
-        write_records(names, table.rows, output)
-    if table.truncated and (output is not OutputFormat.table or is_terminal()):
-        message = f"{len(table.rows):,} rows, the limit: there are more."
-        typer.echo(message, err=True)
-
-
-def _shown(value: object) -> object:
-    """A value for a cell: objects and lists as JSON, numbers with few digits."""
-    import msgspec
-
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, dict | list | bool):
-        return msgspec.json.encode(value).decode()
-    return value
+    write_rows(table, output, color=color)

@@ -1,0 +1,57 @@
+"""Rows of a query or of SQL, on standard output."""
+
+import typer
+
+from logstream.cli.output import OutputFormat, is_terminal, write_records
+from logstream.cli.tables import write_table
+from logstream.core.results import ResultColumn, Table
+
+_NUMBERS = ("integer", "number", "duration")
+
+
+def write_rows(table: Table, output: OutputFormat, *, color: bool = True) -> None:
+    """All of them; that there are more is said on standard error."""
+    names = [column.name for column in table.columns]
+    if output is OutputFormat.table:
+        numbers = [column.name for column in table.columns if column.kind in _NUMBERS]
+        rows = (
+            [
+                _shown(value, column)
+                for value, column in zip(row, table.columns, strict=True)
+            ]
+            for row in table.rows
+        )
+        write_table(names, rows, numbers=numbers, color=color)
+    else:
+        write_records(names, table.rows, output)
+    if table.truncated and (output is not OutputFormat.table or is_terminal()):
+        message = f"{len(table.rows):,} rows, the limit: there are more."
+        typer.echo(message, err=True)
+
+
+def _shown(value: object, column: ResultColumn) -> object:
+    """A value for a cell: objects and lists as JSON, numbers with few digits."""
+    import msgspec
+
+    if column.kind == "duration" and isinstance(value, int | float):
+        return _span(float(value))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict | list | bool):
+        return msgspec.json.encode(value).decode()
+    return value
+
+
+def _span(seconds: float) -> str:
+    """`250ms`, `1.5s`, `2h3m`."""
+    if seconds < 0:
+        return f"-{_span(-seconds)}"
+    if seconds < 1:
+        return f"{seconds * 1000:.4g}ms"
+    if seconds < 60:
+        return f"{seconds:.4g}s"
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (left, "s"))
+    return "".join(f"{count}{unit}" for count, unit in parts if count)
