@@ -11,10 +11,11 @@ from logstream.core.errors import QuerySyntaxError
 from logstream.core.plan import Plan
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.filter import Filter, compile_expr
+from logstream.query.finishing import finish
 from logstream.query.nodes import Expr, all_of
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.registry import parse_pipe
-from logstream.query.tables import PlanBuilder, Table, finish
+from logstream.query.tables import PlanBuilder, Table
 
 MAX_PIPES = 50
 

@@ -3,57 +3,34 @@
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from logstream.core.errors import BadRequest, QuerySyntaxError
-from logstream.query.query import compile_query, parse_query
-
-_spec = importlib.util.spec_from_file_location(
-    "pipes_store", Path(__file__).with_name("pipes_store.py")
-)
-assert _spec is not None
-assert _spec.loader is not None
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
-
-DAY = 1_767_225_600_000_000_000
-"""2026-01-01, in nanoseconds."""
-MINUTE = 60 * 10**9
+from logstream.core.errors import BadRequest
+from logstream.query.query import parse_query
 
 
-def at(minute: int) -> str:
-    day, hour = divmod(minute, 1440)
-    return f"2026-01-{day + 1:02d}T{hour // 60:02d}:{hour % 60:02d}:00Z"
+def _loaded(name: str) -> ModuleType:
+    """A module beside this one."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def entry(minute: int, source: str, level: str, message: str, **fields: Any) -> Any:
-    return {
-        "timestamp": at(minute),
-        "source": source,
-        "level": level,
-        "message": message,
-        "fields": fields,
-    }
-
-
-ENTRIES = [
-    entry(0, "web", "info", "GET /a 200 in 10ms", host="h1", took=10),
-    entry(1, "web", "error", "GET /b 500 in 90ms", host="h1", took=90),
-    entry(2, "web", "info", "GET /a 200 in 30ms", host="h2", took=30),
-    entry(7, "auth", "warn", "login failed user=ann from 10.0.0.1", user="ann"),
-    entry(8, "auth", "info", "login user=bob from 10.0.0.2", user="bob"),
-    entry(16, "kv", "info", '{"op": "put", "n": 3, "o": {"k": [1]}}'),
-    entry(17, "kv", "info", 'op=get msg="a \\"b\\" c" n=4 o=', host="h1"),
-    entry(1440, "db", "error", "slow query 0xdeadbeef", took=700),
-    entry(1441, "db", "info", "query 0xcafe0123", user="ann"),
-]
+_logs = _loaded("pipes_logs")
+Asked = _loaded("pipes_store").Asked
+DAY, MINUTE, at = _logs.DAY, _logs.MINUTE, _logs.at
 
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    made = _module.Asked(tmp_path_factory.mktemp("store"), ENTRIES)
+    made = Asked(tmp_path_factory.mktemp("store"), _logs.ENTRIES)
     yield made
     made.close()
 
@@ -250,72 +227,6 @@ def test_canonical_text_reads_back(text: str) -> None:
     assert str(parse_query(str(query))) == str(query)
 
 
-MISTAKES = [
-    ("* | timechart", "a function such as count()"),
-    ("* | timechart 5m count() by a, b", "goes by one field"),
-    ("* | timechart 5m count() by a limit 0", "from 1 to 100"),
-    ("* | timechart 5m count() as timestamp", "the same name"),
-    ("* | stats count() by source | timechart 5m count()", "no column 'timestamp'"),
-    ('* | extract "user"', "nothing to extract"),
-    ('* | extract "<a><b>"', "between two names"),
-    ('* | extract "<a> <a>"', "the same name"),
-    ('* | extract "<id>"', "use another name"),
-    ("* | extract user", "expected a text"),
-    ('* | extract_regexp "user=(.*)"', "no group has a name"),
-    ('* | extract_regexp "user=(?P<a>"', "no regular expression"),
-    ("* | extract_regexp user", "in quotes"),
-    ("* | unpack xml", "json or logfmt"),
-    ("* | unpack logfmt", "expected `fields`"),
-    ("* | unpack json fields a, a", "the same name"),
-    ("* | fields a | unpack json from a", "no entries here"),
-    ("* | patterns limit 0", "from 1 to"),
-    ("* | stats count() | patterns", "no column 'message'"),
-    ("* | stats count() | facets", "none here any more"),
-    ("* | facets x", "a number of values"),
-    ("* | join by (user) (source:auth)", "which columns it gives"),
-    (
-        "* | join by (user) (* | stats count() as source by user)",
-        "have a column 'source'",
-    ),
-    ("* | join by (user) (* | stats count())", "no column 'user'"),
-    ("* | join by (a, a) (* | fields a)", "twice"),
-    ("* | join by (a) * | fields a", "expected '('"),
-    ("* | join by (a) (* | fields a) outer", "expected '|'"),
-    ("* | context before 1 before 2", "twice"),
-    ("* | context before 5000", "from 0 to 1000"),
-    ("* | fields a | context", "none here any more"),
-    ("* | transaction by count", "the same name"),
-    ("* | transaction by a maxpause 5", "such as 5m"),
-    ("* | anomalies", "numbers over time"),
-    ("* | fields message | anomalies", "no column of numbers"),
-    ("* | stats count() as score | anomalies", "already"),
-    ("* | stats count() | anomalies of n", "no column 'n'"),
-    ("* | stats count() | anomalies threshold 0", "above zero"),
-    ("* | timechart 5300w count()", "at most 5200w"),
-    ("* | stats count() | compare 600w", "at most 520w"),
-    ("*" + " | context" * 40, "at most 64 times"),
-    ("*" + " | stats count() as n | compare | fields n" * 7, "at most 64 times"),
-    ("* | extract '" + "x" * 1000 + "<a>'", "at most 1000 characters"),
-    ("* | compare", "looks at numbers"),
-    ("* | stats count() | compare 5", "such as 5m"),
-    (
-        "* | stats count() as n | compare | rename n_before as x | compare",
-        "two columns",
-    ),
-    ('* | replace "" with "b"', "everywhere and nowhere"),
-    ('* | replace "a" "b"', "expected with"),
-    (r'* | replace_regexp "(a)" with "\2"', "there is no \\2"),
-    (r'* | replace_regexp "(a" with "b"', "no regular expression"),
-]
-
-
-@pytest.mark.parametrize(("text", "words"), MISTAKES)
-def test_a_mistake_is_shown(text: str, words: str) -> None:
-    with pytest.raises((QuerySyntaxError, BadRequest)) as caught:
-        compile_query(text)
-    assert words in str(caught.value)
-
-
 def test_a_chart_covers_the_range_of_the_query(ask: Any) -> None:
     end = DAY + 4 * MINUTE
     text = "source:web | timechart 1m count() as n by host limit 1"
@@ -334,58 +245,6 @@ def test_a_chart_of_too_many_rows_is_refused(ask: Any) -> None:
         ask("* | timechart 1s count()")
     with pytest.raises(BadRequest, match="at most 10000 rows of time"):
         ask("* | timechart 1s count()", from_ns=DAY, to_ns=DAY + 1440 * MINUTE)
-
-
-COMPARED = [
-    ("* | stats count() as n, max(took) as m by level | compare", [
-        {"level": "error", "n": 0, "n_before": 1, "n_change": -100.0,
-         "m": None, "m_before": 90.0, "m_change": None},
-        {"level": "info", "n": 1, "n_before": 2, "n_change": -50.0,
-         "m": None, "m_before": 30.0, "m_change": None},
-        {"level": "warn", "n": 1, "n_before": 0, "n_change": None,
-         "m": None, "m_before": None, "m_change": None},
-    ]),
-    ("* | stats rate() as r | compare 5m", [
-        {"r": 2 / 300, "r_before": 3 / 300, "r_change": -33.333}
-    ]),
-    ("* | timechart 1m count() as n | compare | head 1", [
-        {"timestamp": at(5), "n": 0, "n_before": 1, "n_change": -100.0}
-    ]),
-    ("* | stats count() as n by source | compare | where n_before = 0", [
-        {"source": "auth", "n": 2, "n_before": 0, "n_change": None}
-    ]),
-    ("took:* | stats count() as n by range(took, 50) as t | compare", [
-        {"t": 0.0, "n": 0, "n_before": 2, "n_change": -100.0},
-        {"t": 50.0, "n": 0, "n_before": 1, "n_change": -100.0},
-    ]),
-    ("* | top 1 source | drop percent | compare", [
-        {"source": "auth", "count": 2, "count_before": 0, "count_change": None},
-        {"source": "web", "count": 0, "count_before": 3, "count_change": -100.0},
-    ]),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("text", "rows"), COMPARED, ids=range(len(COMPARED)))
-def test_a_range_is_compared_with_the_one_before(
-    ask: Any, text: str, rows: list[dict[str, Any]]
-) -> None:
-    assert ask(text, from_ns=DAY + 5 * MINUTE, to_ns=DAY + 10 * MINUTE) == rows
-    query = parse_query(text)
-    assert parse_query(str(query)) == query
-
-
-def test_without_a_range_the_last_span_is_compared(
-    ask: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = DAY + 1442 * MINUTE
-    monkeypatch.setattr("logstream.query.pipes.compare.time.time_ns", lambda: now)
-    text = "* | stats count() as n by source | compare"
-    assert ask("* | stats count() as n | compare 2m") == [
-        {"n": 2, "n_before": 0, "n_change": None}
-    ]
-    assert {row["source"]: (row["n"], row["n_before"]) for row in ask(text)} == {
-        "auth": (2, 0), "db": (2, 0), "kv": (2, 0), "web": (1, 2)
-    }  # fmt: skip
 
 
 def test_what_is_no_pattern_to_the_store_is_a_bad_request(ask: Any) -> None:
@@ -417,12 +276,3 @@ def test_names_that_users_choose_are_never_sql(ask: Any, name: str) -> None:
         rows = ask(text)
         assert rows
         assert column in rows[0]
-
-
-def test_a_join_inside_is_compared_too(ask: Any) -> None:
-    text = (
-        "* | join by (user) (user:* | stats count() as c by user) "
-        "| stats sum(c) as s | compare 1d"
-    )
-    rows = ask(text, from_ns=DAY + 1440 * MINUTE, to_ns=DAY + 2880 * MINUTE)
-    assert rows == [{"s": 1.0, "s_before": 2.0, "s_change": -50.0}]

@@ -1,0 +1,75 @@
+"""The end of a query: the plan that gives the rows of its last table."""
+
+from logstream.core.plan import Plan
+from logstream.core.results import ResultColumn
+from logstream.core.sql import Sql
+from logstream.query.fragments import of
+from logstream.query.names import COLUMN_NAMES
+from logstream.query.tables import Table, order_by
+from logstream.query.values import Field, as_json
+
+_ENTRY = ("timestamp", "source", "level", "message")
+
+
+def finish(table: Table, *, limit: int | None = None, ids: bool = False) -> Plan:
+    """The plan that gives the rows of a table, in its order."""
+    if limit is not None:
+        table = table.limited(limit)
+    found = _entry(table, ids=ids) if table.is_open else _closed(table)
+    marks = ", ".join("{}" for _ in found)
+    parts = [sql for _, sql in found]
+    order = order_by(table.newest_first())
+    sql = of(f"SELECT {marks} FROM {{}} {order}", *parts, table.relation)
+    columns = [column for column, _ in found]
+    return table.builder.build(sql, columns, is_entries=table.is_open)
+
+
+def _closed(table: Table) -> list[tuple[ResultColumn, Sql]]:
+    found: list[tuple[ResultColumn, Sql]] = []
+    for name, value in table.columns.items():
+        if isinstance(value, Field):
+            found.append((ResultColumn(name, "json"), as_json(value)))
+        elif value.is_id:
+            sql = of("{}::VARCHAR", value.sql)
+            found.append((ResultColumn(name, "text"), sql))
+        else:
+            found.append((ResultColumn(name, value.kind), value.sql))
+    return found
+
+
+def _entry(table: Table, *, ids: bool) -> list[tuple[ResultColumn, Sql]]:
+    assert table.scan is not None
+    found: list[tuple[ResultColumn, Sql]] = []
+    for name in ("id", *_ENTRY) if ids else _ENTRY:
+        if name in table.gone:
+            continue
+        value = table.value(name)
+        if isinstance(value, Field):
+            found.append((ResultColumn(name, "json"), as_json(value)))
+        elif value.is_id:
+            sql = of("{}::VARCHAR", value.sql)
+            found.append((ResultColumn(name, "text"), sql))
+        else:
+            found.append((ResultColumn(name, value.kind), value.sql))
+    if "fields" not in table.gone:
+        found.append((ResultColumn("fields", "json"), fields_json(table)))
+    return found
+
+
+def fields_json(table: Table) -> Sql:
+    """The entry's own, with those that were added, less those that are gone."""
+    assert table.scan is not None
+    fields = table.scan.fields_json()
+    if table.patch is not None:
+        fields = of("json_merge_patch({}::JSON, {})::VARCHAR", *(fields, table.patch))
+    pairs: list[Sql] = []
+    for name, value in table.columns.items():
+        if name not in COLUMN_NAMES:
+            pairs += [Sql("?", (name,)), of("{}::JSON", as_json(value))]
+    for name in sorted(table.gone - {*COLUMN_NAMES, "fields"}):
+        pairs += [Sql("?", (name,)), Sql("NULL")]
+    if not pairs:
+        return fields
+    marks = ", ".join("{}" for _ in pairs)
+    patch = of(f"json_object({marks})", *pairs)
+    return of("json_merge_patch({}::JSON, {})::VARCHAR", fields, patch)

@@ -1,0 +1,95 @@
+"""`compare`: this range against the one before, on a store of two days."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from logstream.query.query import parse_query
+
+
+def _loaded(name: str) -> ModuleType:
+    """A module beside this one."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_logs = _loaded("pipes_logs")
+Asked = _loaded("pipes_store").Asked
+DAY, MINUTE, at = _logs.DAY, _logs.MINUTE, _logs.at
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    made = Asked(tmp_path_factory.mktemp("store"), _logs.ENTRIES)
+    yield made
+    made.close()
+
+
+COMPARED = [
+    ("* | stats count() as n, max(took) as m by level | compare", [
+        {"level": "error", "n": 0, "n_before": 1, "n_change": -100.0,
+         "m": None, "m_before": 90.0, "m_change": None},
+        {"level": "info", "n": 1, "n_before": 2, "n_change": -50.0,
+         "m": None, "m_before": 30.0, "m_change": None},
+        {"level": "warn", "n": 1, "n_before": 0, "n_change": None,
+         "m": None, "m_before": None, "m_change": None},
+    ]),
+    ("* | stats rate() as r | compare 5m", [
+        {"r": 2 / 300, "r_before": 3 / 300, "r_change": -33.333}
+    ]),
+    ("* | timechart 1m count() as n | compare | head 1", [
+        {"timestamp": at(5), "n": 0, "n_before": 1, "n_change": -100.0}
+    ]),
+    ("* | stats count() as n by source | compare | where n_before = 0", [
+        {"source": "auth", "n": 2, "n_before": 0, "n_change": None}
+    ]),
+    ("took:* | stats count() as n by range(took, 50) as t | compare", [
+        {"t": 0.0, "n": 0, "n_before": 2, "n_change": -100.0},
+        {"t": 50.0, "n": 0, "n_before": 1, "n_change": -100.0},
+    ]),
+    ("* | top 1 source | drop percent | compare", [
+        {"source": "auth", "count": 2, "count_before": 0, "count_change": None},
+        {"source": "web", "count": 0, "count_before": 3, "count_change": -100.0},
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "rows"), COMPARED, ids=range(len(COMPARED)))
+def test_a_range_is_compared_with_the_one_before(
+    ask: Any, text: str, rows: list[dict[str, Any]]
+) -> None:
+    assert ask(text, from_ns=DAY + 5 * MINUTE, to_ns=DAY + 10 * MINUTE) == rows
+    query = parse_query(text)
+    assert parse_query(str(query)) == query
+
+
+def test_without_a_range_the_last_span_is_compared(
+    ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = DAY + 1442 * MINUTE
+    monkeypatch.setattr("logstream.query.pipes.compare.time.time_ns", lambda: now)
+    text = "* | stats count() as n by source | compare"
+    assert ask("* | stats count() as n | compare 2m") == [
+        {"n": 2, "n_before": 0, "n_change": None}
+    ]
+    assert {row["source"]: (row["n"], row["n_before"]) for row in ask(text)} == {
+        "auth": (2, 0), "db": (2, 0), "kv": (2, 0), "web": (1, 2)
+    }  # fmt: skip
+
+
+def test_a_join_inside_is_compared_too(ask: Any) -> None:
+    text = (
+        "* | join by (user) (user:* | stats count() as c by user) "
+        "| stats sum(c) as s | compare 1d"
+    )
+    rows = ask(text, from_ns=DAY + 1440 * MINUTE, to_ns=DAY + 2880 * MINUTE)
+    assert rows == [{"s": 1.0, "s_before": 2.0, "s_change": -50.0}]

@@ -1,0 +1,71 @@
+"""Mistakes in pipes: what is said about them."""
+
+import pytest
+
+from logstream.core.errors import BadRequest, QuerySyntaxError
+from logstream.query.query import compile_query
+
+MISTAKES = [
+    ("* | timechart", "a function such as count()"),
+    ("* | timechart 5m count() by a, b", "goes by one field"),
+    ("* | timechart 5m count() by a limit 0", "from 1 to 100"),
+    ("* | timechart 5m count() as timestamp", "the same name"),
+    ("* | stats count() by source | timechart 5m count()", "no column 'timestamp'"),
+    ('* | extract "user"', "nothing to extract"),
+    ('* | extract "<a><b>"', "between two names"),
+    ('* | extract "<a> <a>"', "the same name"),
+    ('* | extract "<id>"', "use another name"),
+    ("* | extract user", "expected a text"),
+    ('* | extract_regexp "user=(.*)"', "no group has a name"),
+    ('* | extract_regexp "user=(?P<a>"', "no regular expression"),
+    ("* | extract_regexp user", "in quotes"),
+    ("* | unpack xml", "json or logfmt"),
+    ("* | unpack logfmt", "expected `fields`"),
+    ("* | unpack json fields a, a", "the same name"),
+    ("* | fields a | unpack json from a", "no entries here"),
+    ("* | patterns limit 0", "from 1 to"),
+    ("* | stats count() | patterns", "no column 'message'"),
+    ("* | stats count() | facets", "none here any more"),
+    ("* | facets x", "a number of values"),
+    ("* | join by (user) (source:auth)", "which columns it gives"),
+    (
+        "* | join by (user) (* | stats count() as source by user)",
+        "have a column 'source'",
+    ),
+    ("* | join by (user) (* | stats count())", "no column 'user'"),
+    ("* | join by (a, a) (* | fields a)", "twice"),
+    ("* | join by (a) * | fields a", "expected '('"),
+    ("* | join by (a) (* | fields a) outer", "expected '|'"),
+    ("* | context before 1 before 2", "twice"),
+    ("* | context before 5000", "from 0 to 1000"),
+    ("* | fields a | context", "none here any more"),
+    ("* | transaction by count", "the same name"),
+    ("* | transaction by a maxpause 5", "such as 5m"),
+    ("* | anomalies", "numbers over time"),
+    ("* | fields message | anomalies", "no column of numbers"),
+    ("* | stats count() as score | anomalies", "already"),
+    ("* | stats count() | anomalies of n", "no column 'n'"),
+    ("* | stats count() | anomalies threshold 0", "above zero"),
+    ("* | timechart 5300w count()", "at most 5200w"),
+    ("* | stats count() | compare 600w", "at most 520w"),
+    ("*" + " | context" * 40, "at most 64 times"),
+    ("*" + " | stats count() as n | compare | fields n" * 7, "at most 64 times"),
+    ("* | extract '" + "x" * 1000 + "<a>'", "at most 1000 characters"),
+    ("* | compare", "looks at numbers"),
+    ("* | stats count() | compare 5", "such as 5m"),
+    (
+        "* | stats count() as n | compare | rename n_before as x | compare",
+        "two columns",
+    ),
+    ('* | replace "" with "b"', "everywhere and nowhere"),
+    ('* | replace "a" "b"', "expected with"),
+    (r'* | replace_regexp "(a)" with "\2"', "there is no \\2"),
+    (r'* | replace_regexp "(a" with "b"', "no regular expression"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), MISTAKES)
+def test_a_mistake_is_shown(text: str, words: str) -> None:
+    with pytest.raises((QuerySyntaxError, BadRequest)) as caught:
+        compile_query(text)
+    assert words in str(caught.value)
