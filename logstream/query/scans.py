@@ -59,15 +59,15 @@ class ScanBuilder:
         columns = tuple(self._columns.values())
         if not columns:
             columns = (ScanColumn(f"{self.name}_0", Sql("1"), Sql("1")),)
-        begins, ends = zip(made.span, (self.from_ns, self.to_ns), strict=True)
+        from_ns, to_ns = made.span
         return Scan(
             name=self.name,
             where=made.sql,
             fast=made.fast_sql,
             needs=made.needs,
             columns=columns,
-            from_ns=max((one for one in begins if one is not None), default=None),
-            to_ns=min((one for one in ends if one is not None), default=None),
+            from_ns=max(_given(from_ns, self.from_ns), default=None),
+            to_ns=min(_given(to_ns, self.to_ns), default=None),
             newest=self.newest,
             shift_ns=self.shift_ns,
         )

@@ -19,6 +19,7 @@ from logstream.core.errors import BadRequest
 from logstream.core.plan import Plan
 from logstream.core.results import Kind, ResultColumn
 from logstream.core.sql import Sql
+from logstream.query.filter import compile_expr
 from logstream.query.fragments import of
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, subject_of
 from logstream.query.nodes import Expr
@@ -63,6 +64,20 @@ class PlanBuilder:
     @property
     def scans(self) -> int:
         return len(self._scans)
+
+    def range_of(self, table: "Table") -> tuple[int | None, int | None]:
+        """Where the rows of a table lie in time, as query and filter have it."""
+        if table.scan is None:
+            return self.from_ns, self.to_ns
+        from_ns, to_ns = compile_expr(table.scan.expr).span
+        begins = [one for one in (self.from_ns, from_ns) if one is not None]
+        ends = [one for one in (self.to_ns, to_ns) if one is not None]
+        return max(begins, default=None), min(ends, default=None)
+
+    def has_times(self) -> bool:
+        """Whether a filter of the query in front asks for a time of its own."""
+        scans = self._scans[self._first_scan :]
+        return any(compile_expr(one.expr).span != (None, None) for one in scans)
 
     def bound(self, from_ns: int, to_ns: int) -> None:
         """Let the query in front be about no more than [from_ns, to_ns)."""

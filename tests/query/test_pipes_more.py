@@ -240,6 +240,12 @@ def test_a_chart_covers_the_range_of_the_query(ask: Any) -> None:
     assert rows[-1] == {"timestamp": "2026-01-01T00:03:55Z", "n": 0}
 
 
+def test_a_chart_covers_the_range_of_the_filter(ask: Any) -> None:
+    text = "timestamp:[2026-01-01T00:00Z TO 2026-01-01T00:20Z} nothing"
+    assert len(ask(f"{text} | timechart 5m count()")) == 4
+    assert len(ask(f"{text} | timechart 5m count()", from_ns=DAY + 5 * MINUTE)) == 3
+
+
 def test_a_chart_of_too_many_rows_is_refused(ask: Any) -> None:
     with pytest.raises(BadRequest, match="at most 10000 rows of time"):
         ask("* | timechart 1s count()")

@@ -3,7 +3,7 @@
 The pipes in front are run a second time, over a range that lies so much earlier; for
 each number `n`, there are `n`, `n_before` and `n_change`, in percent. Without a span,
 the range right before is meant. A query without a range is about the last span, or the
-last day. Only the range moves, not times in the filter.
+last day. Times in the filter would not move, and are refused.
 """
 
 import time
@@ -40,6 +40,11 @@ class Compare(msgspec.Struct, frozen=True):
             raise BadRequest(
                 "compare looks at numbers, such as `stats count() by source | compare "
                 "1d`."
+            )
+        if table.builder.has_times():
+            raise BadRequest(
+                "compare moves the range of the query, not the times in a filter: give "
+                "the range beside the query instead, as `from` and `to`."
             )
         shift_ns = self._bound(table)
         builder = table.builder

@@ -123,7 +123,7 @@ def template_of(text: Sql) -> Sql:
 
 def _bounds(table: Table) -> str:
     """Where the parts of the time begin, and how long they are."""
-    begin, end = table.builder.from_ns, table.builder.to_ns
+    begin, end = table.builder.range_of(table)
     if begin is not None and end is not None and end > begin:
         step = (end - begin - 1) // PARTS + 1
         return f"SELECT ({begin})::BIGINT AS lo, {step} AS step"

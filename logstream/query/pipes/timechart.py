@@ -60,7 +60,7 @@ class Timechart(msgspec.Struct, frozen=True):
         return _Chart(self, table, self._span_ns(table)).table()
 
     def _span_ns(self, table: Table) -> int:
-        begin, end = table.builder.from_ns, table.builder.to_ns
+        begin, end = table.builder.range_of(table)
         known = begin is not None and end is not None and end > begin
         if self.span_s is None:
             length = (end - begin) / 1e9 if known else 0  # type: ignore[operator]
@@ -183,14 +183,13 @@ class _Chart:
 
     def _every_time(self) -> str:
         span = self._span_ns
-        builder = self._table.builder
-        first, last = f"min({self._ns})", f"max({self._ns})"
-        if builder.from_ns is not None and builder.to_ns is not None:
-            first = f"({_floor(builder.from_ns, span)})::BIGINT"
-            last = f"({_floor(max(builder.from_ns, builder.to_ns - 1), span)})::BIGINT"
-        known = builder.from_ns is not None and builder.to_ns is not None
-        source = "" if known else f" FROM {self._groups}"
-        ends = f"SELECT {first} AS a, {last} AS b{source}"
+        begin, end = self._table.builder.range_of(self._table)
+        first, last, source = f"min({self._ns})", f"max({self._ns})", self._groups
+        if begin is not None and end is not None:
+            first = f"({_floor(begin, span)})::BIGINT"
+            last = f"({_floor(max(begin, end - 1), span)})::BIGINT"
+            source = "(SELECT 1)"
+        ends = f"SELECT {first} AS a, {last} AS b FROM {source}"
         return (
             f"SELECT unnest(CASE WHEN (b - a) // {span} > {MAX_BUCKETS} "
             f"THEN error('{TOO_MANY}') ELSE range(a, b + 1, {span}) END) AS ns "
