@@ -79,7 +79,7 @@ def seconds_of(table: Table, keys: Sequence[GroupKey]) -> Sql | None:
     for key in keys:
         if key.span_s is not None:
             return Sql(repr(key.span_s))
-    begin, end = table.builder.from_ns, table.builder.to_ns
+    begin, end = table.builder.range_of(table)
     if begin is None or end is None or end <= begin:
         return None
     return Sql(repr((end - begin) / 1e9))
