@@ -11,7 +11,9 @@ from logstream.cli.commands.analyze import analyze
 from logstream.cli.commands.backup import backup
 from logstream.cli.commands.collect import collect
 from logstream.cli.commands.delete import delete
+from logstream.cli.commands.export import export
 from logstream.cli.commands.generate import generate
+from logstream.cli.commands.import_ import import_files
 from logstream.cli.commands.query import query
 from logstream.cli.commands.restore import restore
 from logstream.cli.commands.serve import serve
@@ -65,6 +67,8 @@ app.command(rich_help_panel=_ASK)(sql)
 app.command(rich_help_panel=_ASK)(analyze)
 app.command(rich_help_panel=_ASK)(stats)
 app.command(rich_help_panel=_ASK)(sources)
+app.command(rich_help_panel=_MORE)(export)
+app.command("import", rich_help_panel=_MORE)(import_files)
 app.command(rich_help_panel=_MORE)(storage)
 app.command(rich_help_panel=_MORE)(delete)
 app.command(rich_help_panel=_MORE)(backup)

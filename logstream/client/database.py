@@ -102,6 +102,11 @@ class Database:
         lines = b"".join(encode(entry) + b"\n" for entry in entries)
         return self._place.add(lines) if lines else 0
 
+    def add_lines(self, lines: bytes) -> int:
+        """The same of NDJSON, as it is."""
+        self._expect_open()
+        return self._place.add(lines)
+
     def close(self) -> None:
         """Let go of the folder or the connection. Safe to call twice."""
         self._closed = True
