@@ -102,7 +102,7 @@ def test_formats(sql_client: TestClient[Any]) -> None:
     ("text", "offset", "words"),
     [
         ("SELECT nope FROM logs", 7, "nope"),
-        ("SELEC 1", 0, "syntax error"),
+        ("SELECTT 1", 0, "syntax error"),
         ("SELECT * FROM read_csv('/etc/passwd')", 14, "read_csv"),
         ("SELECT 1; DROP TABLE logs", 0, "one SELECT"),
         ("DELETE FROM logs", 0, "Only SELECT"),
@@ -126,7 +126,7 @@ def test_mistakes_are_problems_that_point(
     [
         {},
         {"sql": 1},
-        {"sql": "SELECT 1", "parms": []},
+        {"sql": "SELECT 1", "parameters": []},
         {"sql": "SELECT ?", "params": [[1]]},
         {"sql": "SELECT ?", "params": {"a": 1}},
         {"sql": "SELECT ?", "params": []},
