@@ -6,6 +6,8 @@ import msgspec
 from litestar import Response, get, post
 from msgspec import Meta
 
+from logstream.api.analyses import Kind
+from logstream.api.analyses import query_of as analysis_query
 from logstream.api.bodies import AnyRequest
 from logstream.api.context import context_of, json_answer
 from logstream.api.operations import Operation, RequestBody
@@ -20,9 +22,11 @@ from logstream.api.selection import (
     span_of,
     timeout_of,
 )
-from logstream.api.shapes import Frequency, Stats, TimeRange
+from logstream.api.shapes import Analysed, Frequency, Stats, TimeRange
 from logstream.core.errors import BadRequest, QuerySyntaxError
+from logstream.core.results import Table
 from logstream.core.timestamps import format_ns
+from logstream.storage.formats.json import write_table
 from logstream.storage.reader import Reader
 from logstream.storage.reader import Stats as StoreStats
 
@@ -39,12 +43,29 @@ class TimeRangeIn(Fields, frozen=True, kw_only=True):
 
 
 class Analysis(Fields, frozen=True, kw_only=True):
-    type: Literal["frequency"]
+    type: Literal["frequency"] | Kind
     time_range: TimeRangeIn | None = None
     group_by: Annotated[
+        str | list[str] | None,
+        Meta(
+            description="`source`, `level`, `message` or a field's (dotted) name, or "
+            "several. Missing = `source` for `frequency`, and else none."
+        ),
+    ] = None
+    aggregates: Annotated[
+        list[str],
+        Meta(
+            description="For `stats`, `timechart` and `anomalies`: such as `count()` "
+            "and `avg(took) as mean`. Missing = `count()`."
+        ),
+    ] = msgspec.field(default_factory=list)
+    span: Annotated[
         str,
-        Meta(description="`source`, `level`, `message` or a field's (dotted) name."),
-    ] = "source"
+        Meta(
+            description="Of each bucket of `histogram`, `timechart` and `anomalies`: "
+            "`5m`, `1h`. Missing = up to 100 buckets."
+        ),
+    ] = ""
     filter: Annotated[
         str | None, Meta(description="A query; count only what it finds.")
     ] = None
@@ -65,9 +86,10 @@ class AnalyzeBody(Fields, frozen=True, kw_only=True):
     opt=Operation(
         id="analyze",
         tag="Analyse",
-        summary="How often each value occurs",
-        description="`count` is all entries of the range; the ones without the field "
-        "are in it, and under no key of `frequency`.",
+        summary="How often each value occurs, and other analyses",
+        description="`frequency`: `count` is all entries of the range; the ones "
+        "without the field are in it, and under no key of `frequency`. All others "
+        "answer with `columns` and `rows`, and the `query` that gives the same.",
         query=NoParameters,
         body=RequestBody(
             kind=AnalyzeBody,
@@ -105,9 +127,11 @@ async def analyze(request: AnyRequest) -> Response[bytes]:
     largest = limits.max_limit
     limit = limit_of(asked.limit, default=largest, largest=largest)
     timeout_s = timeout_of(asked.timeout_s, limits)
-    group_by = sort_field(asked.group_by)
     wanted = asked.time_range or TimeRangeIn()
     span = span_of(wanted.from_, wanted.to)
+    if asked.type != "frequency":
+        return await _analyse(request, asked, asked.type, span, limit)
+    group_by = sort_field(_one_field(asked.group_by))
     selection = select(context.engine, span, text=asked.filter or "")
     reader = context.engine.reader
 
@@ -122,6 +146,60 @@ async def analyze(request: AnyRequest) -> Response[bytes]:
         )
         return msgspec.json.encode(answer)
 
+    body = await context.reads.run(read, request=request, timeout_s=timeout_s)
+    return json_answer(body)
+
+
+def _one_field(group_by: str | list[str] | None) -> str:
+    if group_by is None:
+        return "source"
+    if isinstance(group_by, str):
+        return group_by
+    if len(group_by) != 1:
+        raise BadRequest(
+            "group_by: frequency counts by one field; top and stats take several."
+        )
+    return group_by[0]
+
+
+async def _analyse(
+    request: AnyRequest, asked: Analysis, kind: Kind, span: Span, limit: int
+) -> Response[bytes]:
+    """The rows of the query that an analysis is."""
+    context = context_of(request)
+    names = [asked.group_by] if isinstance(asked.group_by, str) else asked.group_by
+    query = analysis_query(
+        kind,
+        text=asked.filter or "",
+        group_by=[sort_field(name) for name in names or ()],
+        aggregates=asked.aggregates,
+        span=asked.span,
+        limit=asked.limit,
+    )
+    begin, end = span.from_ns, span.to_ns
+    plan = query.plan(from_ns=begin, to_ns=end)
+
+    def read() -> bytes:
+        parts: list[bytes] = []
+        context.engine.statements.run(
+            plan,
+            lambda result: write_table(result, parts.append),
+            from_ns=begin,
+            to_ns=end,
+            limit=limit,
+        )
+        found = msgspec.json.decode(b"".join(parts), type=Table)
+        answer = Analysed(
+            type=kind,
+            time_range=_time_range(span, context.engine.reader),
+            query=str(query),
+            columns=list(found.columns),
+            rows=found.rows,
+            truncated=found.truncated or msgspec.UNSET,
+        )
+        return msgspec.json.encode(answer)
+
+    timeout_s = timeout_of(asked.timeout_s, context.settings.query)
     body = await context.reads.run(read, request=request, timeout_s=timeout_s)
     return json_answer(body)
 

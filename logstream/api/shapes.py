@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from logstream.core.rejections import RejectReason
+from logstream.core.results import ResultColumn
 from logstream.storage.reader import Row
 
 ENTRY_EXAMPLE = {
@@ -109,6 +110,20 @@ class Frequency(_Shape, frozen=True, kw_only=True):
     truncated: Annotated[
         bool | msgspec.UnsetType,
         Meta(description="Stands there, true, when there are more values than listed."),
+    ] = msgspec.UNSET
+
+
+class Analysed(_Shape, frozen=True, kw_only=True):
+    """The rows of an analysis."""
+
+    type: str
+    time_range: TimeRange
+    query: Annotated[str, Meta(description="The query that gives the same rows.")]
+    columns: list[ResultColumn]
+    rows: list[list[Any]]
+    truncated: Annotated[
+        bool | msgspec.UnsetType,
+        Meta(description="Stands there, true, when there are more rows than listed."),
     ] = msgspec.UNSET
 
 

@@ -160,3 +160,78 @@ def test_explain_tells_what_would_be_done(client: TestClient[Litestar]) -> None:
     assert "Projection" in found["plan"]
     plain = client.get("/api/v1/logs", params={"q": "level:error", "explain": "true"})
     assert plain.json()["query"] == "level:error"
+
+
+def analyse(client: TestClient[Litestar], **analysis: Any) -> Any:
+    return client.post("/api/v1/query/analyze", json={"analysis": analysis})
+
+
+@pytest.mark.parametrize(
+    ("analysis", "names", "first"),
+    [
+        (
+            {"type": "histogram", "span": "10s"},
+            ["timestamp", "count"],
+            ["2026-01-01T00:00:00Z", 10],
+        ),
+        (
+            {"type": "timechart", "span": "10s", "aggregates": ["max(took) as most"]},
+            ["timestamp", "most"],
+            ["2026-01-01T00:00:00Z", 9.0],
+        ),
+        (
+            {"type": "top", "group_by": ["source", "level"], "limit": 1},
+            ["source", "level", "count", "percent"],
+            ["web", "info", 15, 50.0],
+        ),
+        (
+            {"type": "stats", "group_by": "source", "aggregates": ["avg(took) as a"]},
+            ["source", "a"],
+            ["auth", 13.5],
+        ),
+        (
+            {"type": "patterns", "filter": "level:error"},
+            ["pattern", "count", "percent", "first", "last", "sample", "trend"],
+            None,
+        ),
+        (
+            {"type": "anomalies", "span": "5s"},
+            ["timestamp", "count", "expected", "score", "is_anomaly", "explanation"],
+            None,
+        ),
+        ({"type": "facets"}, ["field", "value", "count", "percent"], None),
+    ],
+)
+def test_analyses(
+    client: TestClient[Litestar], analysis: Any, names: list[str], first: Any
+) -> None:
+    answer = analyse(client, **analysis)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["type"] == analysis["type"]
+    assert [column["name"] for column in found["columns"]] == names
+    assert first is None or found["rows"][0] == first
+    again = ask(client, found["query"], format="table")
+    assert again["rows"] == found["rows"]
+
+
+@pytest.mark.parametrize(
+    "analysis",
+    [
+        {"type": "top"},
+        {"type": "histogram", "group_by": ["a", "b"]},
+        {"type": "stats", "aggregates": ["nothing()"]},
+        {"type": "histogram", "span": "soon"},
+        {"type": "frequency", "group_by": ["a", "b"]},
+        {"type": "unknown"},
+    ],
+)
+def test_an_analysis_that_cannot_be_is_400(
+    client: TestClient[Litestar], analysis: Any
+) -> None:
+    assert analyse(client, **analysis).status_code == 400
+
+
+def test_frequency_takes_a_list_of_one(client: TestClient[Litestar]) -> None:
+    found = analyse(client, type="frequency", group_by=["level"]).json()
+    assert found["frequency"] == {"info": 22, "error": 8}
