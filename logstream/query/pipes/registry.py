@@ -15,6 +15,7 @@ from logstream.query.pipes import (
     eval,  # noqa: A004
     extract,
     facets,
+    field_names,
     fields,
     filter,  # noqa: A004
     head,
@@ -44,6 +45,7 @@ PIPES: Final[dict[str, Callable[[Cursor], Pipe]]] = {
     "extract": extract.parse_extract,
     "extract_regexp": extract.parse_regexp,
     "facets": facets.parse,
+    "field_names": field_names.parse,
     "fields": fields.parse,
     "filter": filter.parse,
     "head": head.parse,
