@@ -10,6 +10,7 @@ columns that it has.
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -29,9 +30,13 @@ from logstream.query.values import Field, Typed, Value, as_text, json_text
 if TYPE_CHECKING:
     from logstream.query.query import Query
 
+MAX_WEIGHT = 256
+"""Steps to compute a column, with those of the columns that it is computed from."""
+
 MAX_SCANS = 64
 """Of a query: for sub-queries, `context` and `compare`, which doubles them."""
 
+_ALIAS = re.compile(r"\bc[0-9]+\b")
 _KINDS: dict[str, Kind] = {"timestamp": "time", "id": "integer"}
 _MISSING = Typed(Sql("NULL::VARCHAR"), "text")
 
@@ -47,6 +52,7 @@ class PlanBuilder:
         self.from_ns = from_ns
         self.to_ns = to_ns
         self._scans: list[ScanBuilder] = []
+        self._weights: dict[str, int] = {}
         self._aliases = 0
         self._shift_ns = 0
         self._query: Query | None = None
@@ -56,6 +62,28 @@ class PlanBuilder:
     def pipes(self) -> Sequence[object]:
         """Those in front of the one that is applied."""
         return () if self._query is None else self._query.pipes
+
+    def alias_of(self, sql: Sql) -> str:
+        """A name for what is computed from columns that may be computed themselves.
+
+        DuckDB puts each of them in its place: `n + n`, ten times over, is a thousand
+        terms, and neither its time limit nor its memory limit holds while it does so.
+
+        Raises:
+            BadRequest: it would grow beyond what a query may compute.
+        """
+        weight = 1 + sum(
+            self._weights.get(name, 0) for name in _ALIAS.findall(sql.text)
+        )
+        if weight > MAX_WEIGHT:
+            raise BadRequest(
+                "The query uses computed columns in other computed columns so often "
+                f"that it would have more than {MAX_WEIGHT} steps: use each of them "
+                "fewer times."
+            )
+        alias = self.alias()
+        self._weights[alias] = weight
+        return alias
 
     def enter(self, query: "Query", first_scan: int) -> None:
         """What follows is behind this query, whose scans begin there."""
@@ -212,7 +240,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         for name, value in added:
             found = value
             if isinstance(value, Typed) and not value.sql.text.isidentifier():
-                alias = self.builder.alias()
+                alias = self.builder.alias_of(value.sql)
                 parts.append(of(f"{{}} AS {alias}", value.sql))
                 found = Typed(Sql(alias), value.kind, value.is_id)
             columns[self._own_name(name)] = found
