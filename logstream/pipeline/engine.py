@@ -51,6 +51,8 @@ _LONG_SETTLE_TIMEOUT_S = 600.0
 _REPLAYED_LETTERS = "dead-letters:replayed"
 _LETTERS_AT_ONCE = 1000
 _CHECKPOINT_ROWS = 200_000
+_LOGGED_SHARE = 4
+"""Of DuckDB's memory may be rows that are not checkpointed, as their logs have it."""
 _CHECKPOINT_IDLE_S = 5.0
 _CHECKPOINT_LATEST_S = 60.0
 
@@ -387,7 +389,10 @@ class Engine:
         self._rates.sample(self.intake.received, self._stored)
         if self._data_path is not None:
             idle = self._pool.is_idle()
-            self._partitions.checkpoint(lambda one: _wants_checkpoint(one, idle=idle))
+            self._partitions.checkpoint(
+                lambda one: _wants_checkpoint(one, idle=idle),
+                max_logged_bytes=self.settings.storage.memory_bytes // _LOGGED_SHARE,
+            )
 
     def _compact(self) -> None:
         """Days that are over, one by one, while no batch is loaded."""

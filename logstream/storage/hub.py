@@ -65,6 +65,9 @@ class Hub:
             "autoload_known_extensions": False,
             # Our own checkpoints, in quiet moments: an automatic one stalls ingest.
             "checkpoint_threshold": "1GB",
+            # Of pages up to this, only what sorts is read of every match, and the rest
+            # of those that are shown: 3.6 ms instead of 59 ms a million (default 50).
+            "late_materialization_max_rows": 1100,
         }
         if tmp is not None:
             spill = config.max_spill_bytes

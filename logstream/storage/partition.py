@@ -85,6 +85,15 @@ class Partition:
             self.dirty_rows -= rows
             self.dirty_since = time.monotonic()
 
+    def logged_bytes(self) -> int:
+        """In its write-ahead log, and so in memory, until a checkpoint."""
+        if self.path is None:
+            return 0
+        try:
+            return wal_of(self.path).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def stored_bytes(self) -> int:
         if self.path is None:
             return 0

@@ -47,6 +47,7 @@ _REMOVED = ".removed"
 """What a file is called from the moment its day is gone until it is unlinked."""
 _REMOVE_TIMEOUT_S = 10.0
 _BROKEN_PAUSE_S = 5.0
+_CHECKPOINT_WAIT_S = 5.0
 _REOPEN_TIMEOUT_S = 2.0
 ROW_GROUP_ROWS = 61_440
 """Half of DuckDB's default: a full segment makes two or three, which are compressed and
@@ -300,20 +301,37 @@ class Partitions:
             highest = max(highest, (row[0] if row else None) or 0)
         return highest
 
-    def checkpoint(self, when: Callable[[Partition], bool]) -> int:
-        """Checkpoint the dirty partitions that `when` picks; how many there were."""
+    def checkpoint(
+        self, when: Callable[[Partition], bool], *, max_logged_bytes: int = 0
+    ) -> int:
+        """Checkpoint the dirty partitions that `when` picks; how many there were.
+
+        Args:
+            max_logged_bytes: Of the write-ahead logs. The rows in them are in memory,
+                and a checkpoint needs as much again: beyond this the largest ones are
+                checkpointed whatever `when` says, and loads wait for it. 0 = no bound.
+        """
         self._reopen_invalid()
         done = 0
-        for partition in self.attached():
+        logged = {one: one.logged_bytes() for one in self.attached()}
+        total = sum(logged.values()) if max_logged_bytes else 0
+        for partition in sorted(logged, key=lambda one: -logged[one]):
+            urgent = total > max_logged_bytes
             rows = partition.dirty_rows
-            if rows and when(partition) and self._checkpoint(partition):
+            if not rows or not (urgent or when(partition)):
+                continue
+            if self._checkpoint(partition, alone=urgent):
                 partition.mark_clean(rows)
+                total -= logged[partition]
                 done += 1
         return done
 
-    def _checkpoint(self, partition: Partition) -> bool:
+    def _checkpoint(self, partition: Partition, *, alone: bool) -> bool:
         if not self._has_room(partition):
             return False  # it would fail, and take the day away for a moment
+        if alone:
+            with partition.writers.alone(_CHECKPOINT_WAIT_S) as got:
+                return got and self.checkpoint_now(partition)
         if not partition.writers.enter(wait=False):
             return False  # its file is being copied or replaced
         try:
