@@ -51,7 +51,7 @@ _LONG_SETTLE_TIMEOUT_S = 600.0
 _REPLAYED_LETTERS = "dead-letters:replayed"
 _LETTERS_AT_ONCE = 1000
 _CHECKPOINT_ROWS = 200_000
-_LOGGED_SHARE = 6
+_LOGGED_SHARE = 4
 """Of DuckDB's memory may be rows that are not checkpointed, as their logs have it."""
 _CHECKPOINT_IDLE_S = 5.0
 _CHECKPOINT_LATEST_S = 60.0
