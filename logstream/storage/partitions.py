@@ -52,7 +52,7 @@ _REOPEN_TIMEOUT_S = 2.0
 ROW_GROUP_ROWS = 20_480
 """A sixth of DuckDB's default: a body of 8 MB makes a whole one, which is compressed,
 shredded and in the file as it is loaded. What does not is logged, and held in memory
-until a checkpoint: with 61 440, 738 MB at the peak of five million entries, and now 473 MB
+until a checkpoint: with 61 440, 738 MB at the peak of five million entries, now 473 MB
 at that of two. A compacted day has DuckDB's own size."""
 
 _SCHEMA = """
