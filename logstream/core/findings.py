@@ -21,6 +21,8 @@ class Report(msgspec.Struct, kw_only=True):
     journal_entries: int = 0
     """Acked and not in the store yet; some may be."""
     positions: int = 0
+    answers: int = 0
+    """To requests with a key."""
     dead_letters: int = 0
     files: int = 0
     """Of a backup, whose checksums were compared."""

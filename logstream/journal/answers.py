@@ -41,7 +41,7 @@ class _Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode_line = msgspec.json.Decoder(_Line).decode
+decode_line = msgspec.json.Decoder(_Line).decode
 
 
 class Answers:
@@ -142,7 +142,7 @@ class Answers:
                 if not line.endswith(b"\n"):
                     self._damaged = True  # what is appended would go on in this line
                 try:
-                    found.append(_decode_line(line))
+                    found.append(decode_line(line))
                 except msgspec.MsgspecError:
                     self._damaged = True
         if self._damaged:

@@ -2,35 +2,40 @@
 
 from pathlib import Path
 
-import msgspec
-
 from logstream.core.errors import BadRequest
 from logstream.core.findings import Report
-from logstream.journal.check import verify_journal, verify_positions
+from logstream.journal.check import verify_answers, verify_journal, verify_positions
+from logstream.query import compile_filter
 from logstream.storage.backup import MANIFEST, verify_backup
-from logstream.storage.dead_letters import DeadLetterStore
 from logstream.storage.hub import Hub
 from logstream.storage.partitions import Partitions
+from logstream.storage.retention import verify_retention
 from logstream.storage.verify import (
+    LETTERS,
+    note_strangers,
     verify_dead_letters,
+    verify_letters,
     verify_partition_files,
     verify_partitions,
 )
 
+_OURS = {
+    *("lock", "journal", "partitions", "tmp"),
+    *("positions.json", "idempotency.ndjson", "retention.json"),
+    *(LETTERS, f"{LETTERS}.wal"),
+}
+"""What lies in a data folder."""
 
-def verify_running(
-    hub: Hub,
-    partitions: Partitions,
-    dead_letters: DeadLetterStore,
-    data: Path | None,
-) -> Report:
+
+def verify_running(hub: Hub, partitions: Partitions, data: Path | None) -> Report:
     """Of this process; queries and ingest go on."""
     report = Report()
     verify_partitions(hub, partitions, report)
+    verify_letters(hub, report)
     if data is not None:
+        note_strangers(data / "partitions", report)
         verify_journal(data / "journal", report, in_use=True)
-        verify_positions(data / "positions.json", report)
-    report.dead_letters = dead_letters.count()
+        _verify_small(data, report, in_use=True)
     return report
 
 
@@ -49,12 +54,19 @@ def verify_folder(path: Path) -> Report:
         raise BadRequest(f"{path} is no data folder, and no backup.")
     verify_partition_files(path / "partitions", report)
     verify_journal(path / "journal", report)
-    verify_positions(path / "positions.json", report)
-    verify_dead_letters(path / "dead-letters.duckdb", report)
-    retention = path / "retention.json"
-    if retention.exists():
-        try:
-            msgspec.json.decode(retention.read_bytes())
-        except msgspec.MsgspecError as error:
-            report.problem(retention.name, str(error))
+    verify_dead_letters(path / LETTERS, report)
+    _verify_small(path, report)
     return report
+
+
+def _verify_small(data: Path, report: Report, *, in_use: bool = False) -> None:
+    verify_positions(data / "positions.json", report)
+    verify_answers(data / "idempotency.ndjson", report, in_use=in_use)
+    verify_retention(data / "retention.json", report, compile_query=compile_filter)
+    for path in sorted(data.iterdir()):
+        if path.name in _OURS:
+            continue
+        if path.name.removesuffix(".tmp") not in _OURS:
+            report.note(path.name, "not LogStream's: it is left alone")
+        elif not in_use:
+            report.note(path.name, "a write that a crash cut short: it is not used")

@@ -284,7 +284,7 @@ def _build_keeper(
         deletion=deletion,
         retention=retention,
         describe=partial(describe, hub, partitions, timeout_s=timeout_s),
-        verify=partial(verify_running, hub, partitions, dead_letters, data),
+        verify=partial(verify_running, hub, partitions, data),
         backup=backup,
     )
 

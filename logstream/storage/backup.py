@@ -243,7 +243,13 @@ def read_manifest(folder: Path) -> Manifest:
 
 def verify_backup(folder: Path, report: Report) -> None:
     """Compare every file with its checksum."""
-    for one in read_manifest(folder).files:
+    files = read_manifest(folder).files
+    known = {folder / one.stored for one in files} | {folder / MANIFEST}
+    there = {*folder.iterdir(), *(folder / _FILES).glob("*")}
+    for path in sorted(there - known - {folder / _FILES}):
+        where = str(path.relative_to(folder))
+        report.note(where, "not in the manifest: it is no part of the backup")
+    for one in files:
         report.files += 1
         try:
             found = _sha256_of(folder / one.stored)

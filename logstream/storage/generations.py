@@ -21,7 +21,7 @@ from logstream.storage.partition import (
 
 _log = logging.getLogger(__name__)
 
-_UNFINISHED = re.compile(
+UNFINISHED = re.compile(
     r"\d{4}-\d\d-\d\d\.g\d+\.(?:copy|new|index\.new)(?:\.wal)?", re.ASCII
 )
 
@@ -39,7 +39,7 @@ def files_in(folder: Path) -> dict[date, Path]:
             drop_files(older)
         found[day] = path
     for path in folder.iterdir():
-        if _UNFINISHED.fullmatch(path.name):
+        if UNFINISHED.fullmatch(path.name):
             path.unlink(missing_ok=True)
     for path in folder.glob(f"*.g*{INDEX}"):
         if not path.with_name(path.name.removesuffix(INDEX) + SUFFIX).exists():

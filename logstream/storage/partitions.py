@@ -42,8 +42,8 @@ from logstream.telemetry.metrics import PARTITIONS, PARTITIONS_BROKEN
 
 _log = logging.getLogger(__name__)
 
-_ASIDE = ".broken-"
-_REMOVED = ".removed"
+ASIDE = ".broken-"
+REMOVED = ".removed"
 """What a file is called from the moment its day is gone until it is unlinked."""
 _REMOVE_TIMEOUT_S = 10.0
 _BROKEN_PAUSE_S = 5.0
@@ -88,7 +88,7 @@ class Partitions:
         self._files: dict[date, Path] = files_in(folder) if folder else {}
         self._days: set[date] = set(self._files)
         self._aside: dict[Path, str] = {}
-        for path in folder.glob(f"*{SUFFIX}{_ASIDE}*") if folder else ():
+        for path in folder.glob(f"*{SUFFIX}{ASIDE}*") if folder else ():
             if path.suffix != WAL and day_of_name(path) is not None:
                 self._aside[path] = "it was set aside before"
         self._set_gauges()
@@ -374,7 +374,7 @@ class Partitions:
         if path is None:
             self._detach(partition)
             return
-        removed = path.with_name(path.name + _REMOVED)
+        removed = path.with_name(path.name + REMOVED)
         try:
             path.rename(removed)
         except OSError as failure:
@@ -454,7 +454,7 @@ class Partitions:
 
     def _rename_aside(self, path: Path, reason: str) -> None:
         number = 1
-        while (target := path.with_name(f"{path.name}{_ASIDE}{number}")).exists():
+        while (target := path.with_name(f"{path.name}{ASIDE}{number}")).exists():
             number += 1
         try:
             path.rename(target)
@@ -489,8 +489,8 @@ class _Content(msgspec.Struct, frozen=True):
 
 def _finish_removals(folder: Path) -> None:
     """Days whose removal a crash cut short."""
-    for removed in folder.glob(f"*{SUFFIX}{_REMOVED}"):
-        path = removed.with_name(removed.name.removesuffix(_REMOVED))
+    for removed in folder.glob(f"*{SUFFIX}{REMOVED}"):
+        path = removed.with_name(removed.name.removesuffix(REMOVED))
         if not path.exists():
             wal_of(path).unlink(missing_ok=True)
         removed.unlink(missing_ok=True)

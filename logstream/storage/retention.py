@@ -19,7 +19,8 @@ import msgspec
 
 from logstream.config.settings import RetentionConfig
 from logstream.core.durable import write_durably
-from logstream.core.errors import StorageError
+from logstream.core.errors import BadRequest, StorageError
+from logstream.core.findings import Report
 from logstream.core.sql import TRUE, Sql
 from logstream.core.timestamps import now_ns
 from logstream.storage.deletion import Deletion
@@ -245,6 +246,18 @@ class Retention:
 
     def _compiled(self, policy: RetentionConfig) -> list[Compiled]:
         return [self._compile(rule.query) for rule in policy.rules]
+
+
+def verify_retention(
+    path: Path, report: Report, *, compile_query: Callable[[str], Compiled]
+) -> None:
+    """The file of the policy that was set at run time."""
+    try:
+        kept = _read(path)
+        for rule in kept.policy.rules if kept and kept.policy else ():
+            compile_query(rule.query)
+    except (StorageError, BadRequest) as error:
+        report.problem(path.name, str(error))
 
 
 def _is_over(day: date, max_age_days: int, now: int) -> bool:

@@ -14,8 +14,10 @@ import duckdb
 
 from logstream.core.errors import LogStreamError
 from logstream.core.findings import Report
+from logstream.storage.generations import UNFINISHED
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.partition import (
+    INDEX,
     SUFFIX,
     WAL,
     day_of,
@@ -23,10 +25,12 @@ from logstream.storage.partition import (
     generation_of,
     index_of,
 )
-from logstream.storage.partitions import Partitions
+from logstream.storage.partitions import ASIDE, REMOVED, Partitions
 from logstream.storage.skip_index import open_index
 
+LETTERS = "dead-letters.duckdb"
 _DAY_TIMEOUT_S = 3600.0
+_STRANGER = "not LogStream's: it is left alone"
 Ask = Callable[[str], list[tuple[Any, ...]]]
 """Runs a statement and gives its rows. Raises duckdb.Error, LogStreamError."""
 
@@ -51,14 +55,15 @@ def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
 
 def verify_partition_files(folder: Path, report: Report) -> None:
     """Those of a folder that no process uses. Nothing in it is changed."""
-    for path in sorted(folder.glob(f"*{SUFFIX}*")):
+    counts = _files_that_count(folder)
+    for path in sorted(folder.iterdir()):
         where = f"{folder.name}/{path.name}"
         day = day_of_name(path)
-        if path.name.endswith(WAL):
-            if not path.with_name(path.name.removesuffix(WAL)).exists():
-                report.note(where, "a write-ahead log without its file")
-        elif path.suffix != SUFFIX or day is None:
-            report.note(where, "no partition: it is left alone")
+        if path.suffix != SUFFIX or day is None:
+            if why := _why_it_lies_here(path):
+                report.note(where, why)
+        elif path not in counts:
+            report.note(where, "compacted since: the next start removes it")
         else:
             try:
                 with _attached(path) as ask:
@@ -69,16 +74,70 @@ def verify_partition_files(folder: Path, report: Report) -> None:
                 report.problem(where, first_line(error))
 
 
+def note_strangers(folder: Path, report: Report) -> None:
+    """Of the folder of a running store: files that are none of its own."""
+    for path in sorted(folder.iterdir()):
+        if _why_it_lies_here(path) == _STRANGER:
+            report.note(f"{folder.name}/{path.name}", _STRANGER)
+
+
+def _files_that_count(folder: Path) -> set[Path]:
+    """Of each day that of the highest generation; see `generations`."""
+    newest: dict[date | None, Path] = {}
+    for path in sorted(folder.glob(f"*{SUFFIX}"), key=generation_of):
+        newest[day_of_name(path)] = path
+    return set(newest.values())
+
+
+def _why_it_lies_here(path: Path) -> str:
+    """What is to be said of a file that is no partition; empty: it belongs to one."""
+    name = path.name
+    if path.suffix == SUFFIX and day_of_name(path) is not None:
+        return ""
+    for ending in (INDEX, SUFFIX + WAL):
+        if name.endswith(ending):
+            owner = path.with_name(name.removesuffix(ending) + SUFFIX)
+            if day_of_name(owner) is not None:
+                return "" if owner.exists() else "left over: its partition is gone"
+    if UNFINISHED.fullmatch(name):
+        return "a compaction that was cut short: the next start removes it"
+    if day_of_name(path) is not None:
+        if name.endswith(REMOVED):
+            return "a day that was removed: the next start unlinks it"
+        if ASIDE in name:
+            return "a damaged partition that was set aside"
+    return _STRANGER
+
+
+def verify_letters(hub: Hub, report: Report) -> None:
+    """Of a running store."""
+    try:
+        with hub.reading(_DAY_TIMEOUT_S) as cursor:
+            _check_letters(_asking(cursor), "dead", report)
+    except LogStreamError as error:
+        report.problem(LETTERS, first_line(error))
+
+
 def verify_dead_letters(path: Path, report: Report) -> None:
     """Of a folder that no process uses."""
     if not path.exists():
         return
     try:
         with _attached(path) as ask:
-            text = "SELECT count(*), max(length(entry)) FROM checked.letters"
-            report.dead_letters = int(ask(text)[0][0])
+            _check_letters(ask, "checked", report)
     except duckdb.Error as error:
         report.problem(path.name, first_line(error))
+
+
+def _check_letters(ask: Ask, name: str, report: Report) -> None:
+    count, ids, *_ = ask(
+        "SELECT count(*), count(DISTINCT id), max(segment), max(failed_at), "
+        "max(length(processor)), max(length(reason)), max(length(detail)), "
+        f"max(length(entry)) FROM {name}.letters"
+    )[0]
+    report.dead_letters = int(count)
+    if count != ids:
+        report.problem(LETTERS, f"{count - ids} have the id of another one")
 
 
 def _check_day(ask: Ask, name: str, day: date, where: str, report: Report) -> None:

@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 
 from logstream.core.findings import Report
 from logstream.journal.frame import encode_header
 from logstream.pipeline.verification import verify_folder
-from logstream.storage.verify import verify_partitions
+from logstream.storage.dead_letters import DeadLetter, DeadLetterStore
+from logstream.storage.verify import (
+    note_strangers,
+    verify_letters,
+    verify_partitions,
+)
 
 LINE = b'{"timestamp":"2026-01-01T00:00:00Z","message":"m"}\n'
 
@@ -30,6 +36,8 @@ def data(store: Any, folder: Path) -> Path:
         ]
         store.load(*lines)
     store.close()
+    for batch in folder.parent.glob("batch-*"):
+        batch.unlink()
     (folder.parent / "journal").mkdir()
     return folder.parent
 
@@ -55,11 +63,16 @@ def test_a_sound_folder_has_no_problems(data: Path) -> None:
     (data / "journal" / "000000000007.ndjson").write_bytes(frame() * 3)
     (data / "journal" / "next").write_text("4096")
     (data / "positions.json").write_text('{"a":[1,5],"gone":[2,null]}')
+    answers = '["one",[5,"digest","result"]]\n["two",[6,"digest","result"]]\n'
+    (data / "idempotency.ndjson").write_text(answers)
+    policy = '{"policy":{"rules":[{"query":"a:b","max_age_days":1}]},"clock_ns":1}'
+    (data / "retention.json").write_text(policy)
     before = {path: path.stat().st_mtime_ns for path in data.rglob("*")}
     report = verify_folder(data)
     assert (problems(report), report.notes) == ([], [])
     assert (report.partitions, report.entries) == (2, 6000)
     assert (report.segments, report.journal_entries, report.positions) == (1, 3, 1)
+    assert report.answers == 2
     assert {path: path.stat().st_mtime_ns for path in data.rglob("*")} == before
 
 
@@ -110,7 +123,106 @@ def test_damage_in_the_journal_is_told_from_a_torn_end(data: Path) -> None:
 
 
 def test_small_files_that_do_not_decode_are_found(data: Path) -> None:
-    for name in ("positions.json", "retention.json", "dead-letters.duckdb"):
-        (data / name).write_text("{")
+    names = {"dead-letters.duckdb", "idempotency.ndjson"}
+    names |= {"positions.json", "retention.json"}
+    for name in names:
+        (data / name).write_text("{\n")
     found = [problem.partition(":")[0] for problem in problems(verify_folder(data))]
-    assert found == ["positions.json", "dead-letters.duckdb", "retention.json"]
+    assert sorted(found) == sorted(names)
+
+
+def test_an_answer_that_was_not_written_whole_is_told_from_damage(data: Path) -> None:
+    answers = data / "idempotency.ndjson"
+    answers.write_text('["one",[5,"digest","result"]]\n["tw')
+    report = verify_folder(data)
+    assert (problems(report), report.answers) == ([], 1)
+    (note,) = report.notes
+    assert note.where == "idempotency.ndjson"
+    answers.write_text('["one",[5,"digest"\n["two",[6,"digest","result"]]\n')
+    (problem,) = problems(verify_folder(data))
+    assert problem.startswith("idempotency.ndjson: line 1: ")
+
+
+def test_a_retention_rule_that_is_no_query_is_found(data: Path) -> None:
+    policy = '{"policy":{"rules":[{"query":"a:(","max_age_days":1}]},"clock_ns":1}'
+    (data / "retention.json").write_text(policy)
+    (problem,) = problems(verify_folder(data))
+    assert problem.startswith("retention.json: ")
+
+
+def test_dead_letters_are_read_whole(store: Any, data: Path) -> None:
+    path = data / "dead-letters.duckdb"
+    letter = DeadLetter(
+        id=1,
+        failed_at="2026-01-01T00:00:00Z",
+        processor="p",
+        reason="processor_error",
+        detail="d",
+        entry=msgspec.Raw(b'{"message":"m"}'),
+    )
+    again = type(store)(data / "partitions", data)
+    DeadLetterStore(again.hub, path, capacity_rows=10).put(1, [letter])
+    report = Report()
+    verify_letters(again.hub, report)
+    again.close()
+    assert (problems(report), report.dead_letters) == ([], 1)
+    assert verify_folder(data).dead_letters == 1
+    with inside(path) as connection:
+        connection.execute("INSERT INTO letters FROM letters")
+    (problem,) = problems(verify_folder(data))
+    assert problem == "dead-letters.duckdb: 1 have the id of another one"
+
+
+STRANGERS = {
+    "core.1234": "not LogStream's",
+    "positions.json.tmp": "cut short",
+    "journal/notes.txt": "not LogStream's",
+    "journal/next.tmp": "cut short by a crash",
+    "journal/staging-000000000003": "never acked",
+    "journal/damaged-000000000001.ndjson.copy": "kept when damage was taken out",
+    "partitions/copy of 2026-01-01.duckdb": "not LogStream's",
+    "partitions/2026-13-01.duckdb": "not LogStream's",
+    "partitions/2026-01-02.g1.new": "a compaction that was cut short",
+    "partitions/2026-01-05.duckdb.wal": "its partition is gone",
+    "partitions/2026-01-05.g2.index": "its partition is gone",
+    "partitions/2026-01-06.duckdb.removed": "a day that was removed",
+    "partitions/2026-01-01.duckdb.broken-1": "set aside",
+}
+
+
+def test_files_that_are_not_the_stores_own_are_named(data: Path) -> None:
+    for name in STRANGERS:
+        (data / name).write_text("")
+    (data / "tmp").mkdir()
+    report = verify_folder(data)
+    assert problems(report) == []
+    notes = {one.where: one.what for one in report.notes}
+    assert notes.keys() == STRANGERS.keys()
+    for where, what in notes.items():
+        assert STRANGERS[where] in what, where
+    assert report.partitions == 2
+
+
+def test_in_a_store_that_runs_only_strangers_are_named(data: Path) -> None:
+    for name in STRANGERS:
+        (data / name).write_text("")
+    report = Report()
+    note_strangers(data / "partitions", report)
+    assert {one.where for one in report.notes} == {
+        name
+        for name, what in STRANGERS.items()
+        if what == "not LogStream's" and name.startswith("partitions/")
+    }
+
+
+def test_of_two_generations_of_a_day_only_the_newer_one_counts(data: Path) -> None:
+    path = data / "partitions" / "2026-01-01.duckdb"
+    path.with_name("2026-01-01.g1.duckdb").write_bytes(path.read_bytes())
+    with inside(path.with_name("2026-01-01.g1.duckdb")) as connection:
+        connection.execute("CREATE TABLE compacted AS SELECT 'k' AS key, 3000 AS rows")
+    report = verify_folder(data)
+    assert (problems(report), report.entries) == ([], 6000)
+    assert [one.where for one in report.notes] == [
+        "partitions/2026-01-01.duckdb",
+        "partitions/2026-01-01.g1.index",
+    ]

@@ -78,6 +78,7 @@ def _write(report: "Report") -> None:
         ["journal segments", report.segments],
         ["entries in the journal", report.journal_entries],
         ["positions", report.positions],
+        ["answers to keys", report.answers],
         ["dead letters", report.dead_letters],
         ["files of the backup", report.files],
     ]
