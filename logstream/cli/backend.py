@@ -106,6 +106,30 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
     by_source: dict[str, int]
 
 
+class KeptRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How long entries that match a query are kept."""
+
+    query: str
+    max_age_days: int
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How long entries are kept; 0 is for ever, and no limit."""
+
+    max_age_days: int
+    max_bytes: int
+    rules: list[KeptRule]
+
+
+class Retained(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in effect."""
+
+    policy: Policy
+    origin: Literal["config", "api"]
+    waits: str
+    """Why nothing goes by its age just now; empty when it does."""
+
+
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
     """What a backup did."""
 
@@ -183,6 +207,12 @@ class Backend(Protocol):
         self, *, text: str, from_ns: int | None, to_ns: int | None, dry_run: bool
     ) -> Gone:
         """Delete for good, or only count. An empty text means everything."""
+        ...
+
+    def retention(self) -> Retained: ...
+
+    def set_retention(self, policy: Policy | None) -> Retained:
+        """Have this from now on; None goes back to the config."""
         ...
 
     def backup(self, folder: str) -> Saved: ...

@@ -11,6 +11,8 @@ from logstream.cli.backend import (
     FileFormat,
     Found,
     Gone,
+    Policy,
+    Retained,
     Saved,
     Search,
     Sql,
@@ -183,6 +185,15 @@ class HttpBackend:
         asked |= {"dry_run": "true"} if dry_run else {}
         answer = self._call("DELETE", "/api/v1/logs", params=asked, timeout=_LONG)
         return _decode(answer, Gone)
+
+    def retention(self) -> Retained:
+        return _decode(self._call("GET", "/api/v1/retention"), Retained)
+
+    def set_retention(self, policy: Policy | None) -> Retained:
+        if policy is None:
+            return _decode(self._call("DELETE", "/api/v1/retention"), Retained)
+        body = msgspec.to_builtins(policy)
+        return _decode(self._call("PUT", "/api/v1/retention", json=body), Retained)
 
     def backup(self, folder: str) -> Saved:
         body = {"to": folder}

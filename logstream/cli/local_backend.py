@@ -13,6 +13,8 @@ from logstream.cli.backend import (
     FileFormat,
     Found,
     Gone,
+    Policy,
+    Retained,
     Saved,
     Search,
     Sql,
@@ -190,6 +192,19 @@ class LocalBackend:
         return Gone(
             entries=found.entries, days=found.days, by_source=dict(found.by_source)
         )
+
+    def retention(self) -> Retained:
+        found = msgspec.to_builtins(self._engine.keeper.retention())
+        return msgspec.convert(found, Retained)
+
+    def set_retention(self, policy: Policy | None) -> Retained:
+        from logstream.config.settings import RetentionConfig
+
+        wanted = None
+        if policy is not None:
+            wanted = msgspec.convert(msgspec.to_builtins(policy), RetentionConfig)
+        found = msgspec.to_builtins(self._engine.keeper.set_retention(wanted))
+        return msgspec.convert(found, Retained)
 
     def backup(self, folder: str) -> Saved:
         done = self._engine.keeper.backup(Path(folder))

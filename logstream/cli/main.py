@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from logstream import __version__
-from logstream.cli.commands import config, dead_letters, plugins
+from logstream.cli.commands import config, dead_letters, plugins, retention
 from logstream.cli.commands.analyze import analyze
 from logstream.cli.commands.backup import backup
 from logstream.cli.commands.collect import collect
@@ -71,6 +71,7 @@ app.command(rich_help_panel=_MORE)(export)
 app.command("import", rich_help_panel=_MORE)(import_files)
 app.command(rich_help_panel=_MORE)(storage)
 app.command(rich_help_panel=_MORE)(delete)
+app.add_typer(retention.app, rich_help_panel=_MORE)
 app.command(rich_help_panel=_MORE)(backup)
 app.command(rich_help_panel=_MORE)(restore)
 app.command(rich_help_panel=_MORE)(verify)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from logstream.cli.backend import Backend, Search, Sql
+from logstream.cli.backend import Backend, KeptRule, Policy, Search, Sql
 from logstream.cli.configuration import load, plugins_of
 from logstream.cli.connect import open_backend
 from logstream.cli.http_backend import HttpBackend
@@ -336,3 +336,19 @@ def test_rows_as_a_file(backend: Backend, how: Any) -> None:
     backend.write(Search(text="* | stats count() as n", limit=0), how, parts.append)
     starts = {"ndjson": b'{"n":', "csv": b"n\r\n", "parquet": b"PAR1", "arrow": b"\xff"}
     assert b"".join(parts).startswith(starts[how])
+
+
+def test_retention_is_set_and_reset(backend: Backend) -> None:
+    before = backend.retention()
+    assert (before.origin, before.policy.max_age_days) == ("config", 0)
+    rule = KeptRule(query="level:fatal", max_age_days=0)
+    policy = Policy(max_age_days=90_000, max_bytes=10**12, rules=[rule])
+    try:
+        assert backend.set_retention(policy).origin == "api"
+        assert backend.retention().policy == policy
+        wrong = KeptRule(query="a:(", max_age_days=1)
+        with pytest.raises(QuerySyntaxError):
+            backend.set_retention(msgspec.structs.replace(policy, rules=[wrong]))
+        assert backend.retention().policy == policy
+    finally:
+        assert backend.set_retention(None) == before
