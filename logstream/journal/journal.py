@@ -43,7 +43,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The caller's own, handed back with `on_group`."""
 
 
-GroupDone = Callable[[Sequence[Ticket], StorageError | None], None]
+GroupDone = Callable[[Sequence[Ticket], Segment | StorageError], None]
 
 
 class Journal:
@@ -54,7 +54,8 @@ class Journal:
         has_time: Whether a segment that is handed on now is soon worked on. While it is
             not, the active one grows instead: a load costs about as much for ten
             entries as for a thousand, so small ones would only pile up.
-        on_group: These tickets are durable, or failed together; on the same thread.
+        on_group: These tickets are durable in a segment, or failed together; on the
+            same thread. Whoever acks one of them sets `Segment.acked` first.
     """
 
     def __init__(
@@ -132,34 +133,22 @@ class Journal:
             self._held_bytes += segment.size
         JOURNAL_SEGMENTS.inc()
 
-    def cut(self) -> list[int]:
-        """Have the active segment closed as soon as may be.
-
-        Returns:
-            The numbers of all segments that hold acked entries and are not retired.
-        """
+    def cut(self) -> None:
+        """Have the active segment closed as soon as may be."""
         with self._wake:
             if self._active is not None and self._active.entries:
                 self._cut_wanted = True
                 self._wake.notify()
-            return self._numbers()
-
-    def numbers(self) -> list[int]:
-        """Of all segments that hold acked entries and are not retired."""
-        with self._wake:
-            return self._numbers()
-
-    def _numbers(self) -> list[int]:
-        numbers = list(self._outstanding)
-        if self._active is not None and self._active.entries:
-            numbers.append(self._active.number)
-        return numbers
 
     def outstanding(self) -> list[Segment]:
-        """All that is not retired, the active one last."""
+        """All that hold durable entries and are not retired, the active one last."""
         with self._wake:
             active = [self._active] if self._active and self._active.entries else []
             return [*self._outstanding.values(), *active]
+
+    def acked_bytes(self) -> int:
+        """Of the segments that queries have to see and that are not retired."""
+        return sum(one.size for one in self.outstanding() if one.acked)
 
     def retire(self, segment: Segment) -> None:
         """Every partition has applied it: delete it. Raises OSError."""
@@ -237,12 +226,12 @@ class Journal:
             positions.update(ticket.positions)
             answers.update(ticket.answers)
         stamped = self.positions.stamp(positions) if positions else {}
-        error = self._write_frame(payload, lines, stamped, answers)
-        if error is None:
+        written = self._write_frame(payload, lines, stamped, answers)
+        if isinstance(written, Segment):
             self.positions.note(stamped)
             self.answers.note(answers)
             GROUP_REQUESTS.observe(len(group))
-        self._on_group(group, error)
+        self._on_group(group, written)
         active = self._active
         if active is not None and active.size >= self.segment_bytes:
             self._close_active()
@@ -265,7 +254,7 @@ class Journal:
         lines: int,
         positions: dict[str, Stamped],
         answers: dict[str, Answer],
-    ) -> StorageError | None:
+    ) -> Segment | StorageError:
         size = sum(map(len, payload))
         before = 0
         try:
@@ -282,7 +271,7 @@ class Journal:
             return _storage_error(failure)
         self._hold(segment.size - before - size)  # its header counts from now on
         FSYNC_SECONDS.observe(time.perf_counter() - started)
-        return None
+        return segment
 
     def _abandon_active(self) -> None:
         """After a failed write or fsync nothing more is acked from the same file: the

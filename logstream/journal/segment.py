@@ -25,6 +25,8 @@ class Segment:
         self.opened_at = time.monotonic()
         self.replayed = replayed
         """It was found at start, so some partitions may have applied it already."""
+        self.acked = replayed
+        """Some of its entries may be acked, so queries have to see them."""
 
     @property
     def number(self) -> int:

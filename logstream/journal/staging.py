@@ -71,8 +71,12 @@ class Staging:
                 raise _storage_error(failure) from None
             self._on_bytes(segment.size - before)
 
-    def commit(self) -> None:
-        """Make all of it count, durably. Raises StorageError: discard the whole."""
+    def commit(self) -> Sequence[Segment]:
+        """Make all of it count, durably; returns where it is.
+
+        Raises:
+            StorageError: discard the whole.
+        """
         with self._lock:
             self._check_open()
             try:
@@ -83,6 +87,7 @@ class Staging:
                 raise _storage_error(failure) from None
             self._over = True
             self._on_commit(self._segments)
+        return self._segments
 
     def discard(self) -> None:
         """Nothing of it counts. Does nothing after a `commit`."""

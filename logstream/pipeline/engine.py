@@ -22,6 +22,7 @@ from logstream.journal.files import DiskFiles, SegmentFile, SegmentFiles
 from logstream.journal.journal import GroupDone, Journal
 from logstream.journal.recovery import recover
 from logstream.journal.segment import Segment
+from logstream.pipeline.acks import Acks
 from logstream.pipeline.decode import decode_lines
 from logstream.pipeline.gate import Gate
 from logstream.pipeline.intake import Intake
@@ -154,6 +155,11 @@ class Engine:
         self.intake = Intake(settings.intake, self._make_gate())
         self._pool = make_pool(self._segment_stored)
         self._journal = make_journal(self._pool, self.intake.group_done)
+        self._acks = Acks(
+            acked_bytes=self._journal.acked_bytes,
+            outstanding=self._outstanding_numbers,
+            hurry=self._journal.cut,
+        )
         self.keeper = make_keeper(self._unsettled, self._pool.turns)
         self.compactor = compactor
         self._upkeep = Upkeep(self._keep_up)
@@ -174,7 +180,7 @@ class Engine:
             metrics.REPLAYING.set(1 if replayed else 0)
         for segment in found:
             self._pool.submit(segment)
-        self.intake.connect(self._journal)
+        self.intake.connect(self._journal, self._acks)
         self.keeper.start()
         return replayed
 
@@ -260,7 +266,12 @@ class Engine:
 
     def answered(self, key: str) -> Answer | None:
         """What a request with this idempotency key was answered, if it still counts."""
-        return self._journal.answers.get(key)
+        answer = self._journal.answers.get(key)
+        if answer is not None:
+            # It is acked again: queries from now on have to see what it stands for.
+            for segment in self._journal.outstanding():
+                segment.acked = True
+        return answer
 
     def positions(self, names: Iterable[str]) -> dict[str, Any]:
         return self._journal.positions.get(names)
@@ -358,6 +369,7 @@ class Engine:
 
     def _segment_stored(self, segment: Segment, outcome: Outcome) -> None:
         self._journal.retire(segment)
+        self._acks.stored([segment.number])
         self._settler.gone([segment.number])
         with self._lock:
             self._stored += outcome.stored
@@ -368,7 +380,7 @@ class Engine:
                 metrics.REPLAYING.set(0)
 
     def _outstanding_numbers(self) -> set[int]:
-        return set(self._journal.numbers())
+        return {segment.number for segment in self._journal.outstanding()}
 
     def _unsettled(self) -> set[int]:
         """Segments that a start would replay, after a power cut too."""
@@ -378,13 +390,18 @@ class Engine:
         return numbers
 
     def _to_wait_for(self) -> set[int]:
-        return set(self._journal.cut()) - self._pool.stuck().keys()
+        self._acks.asked()
+        acked = [one for one in self._journal.outstanding() if one.acked]
+        if acked:
+            self._journal.cut()
+        return {one.number for one in acked} - self._pool.stuck().keys()
 
     def _keep_up(self) -> None:
         self._disk_free = self._files.free_bytes()
         stuck = self._pool.stuck()
         if stuck:
             self._settler.gone(stuck)
+            self._acks.stored(stuck)
         self._set_gauges()
         self._rates.sample(self.intake.received, self._stored)
         if self._data_path is not None:

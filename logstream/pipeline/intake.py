@@ -24,7 +24,9 @@ from logstream.core.errors import (
 from logstream.core.timestamps import now_ns
 from logstream.journal.answers import Answer
 from logstream.journal.journal import Journal, Ticket
+from logstream.journal.segment import Segment
 from logstream.journal.staging import Staging
+from logstream.pipeline.acks import Acks
 from logstream.pipeline.decode import Decoded, Rejection, decode_lines
 from logstream.pipeline.gate import Gate
 from logstream.telemetry.metrics import (
@@ -63,7 +65,8 @@ class _Waiting(msgspec.Struct, frozen=True):
     who waited has gone: its entries are stored all the same.
     """
 
-    future: asyncio.Future[None]
+    future: "asyncio.Future[Segment | None]"
+    """The segment that has to be stored before the ack is given, if any."""
     sources: Mapping[str, int]
     size: int
 
@@ -75,14 +78,16 @@ class Intake:
         self.config = config
         self._gate = gate
         self._journal: Journal | None = None
+        self._acks: Acks | None = None
         self._sources: set[str] = set()
         self._lock = threading.Lock()
         self.received = 0
         """Entries acked by this process."""
 
-    def connect(self, journal: Journal) -> None:
+    def connect(self, journal: Journal, acks: Acks) -> None:
         """Take entries from now on. The journal's `on_group` is `group_done`."""
         self._journal = journal
+        self._acks = acks
 
     async def append(
         self,
@@ -129,16 +134,21 @@ class Intake:
             self, partial=partial, positions=positions or {}, remember=remember
         )
 
-    def group_done(self, group: Sequence[Ticket], error: StorageError | None) -> None:
+    def group_done(
+        self, group: Sequence[Ticket], outcome: Segment | StorageError
+    ) -> None:
         """From the journal's thread: wake those who wait for these tickets."""
         waiting: list[_Waiting] = [ticket.done for ticket in group]
-        if error is None:
+        result: Segment | StorageError | None = outcome
+        if isinstance(outcome, Segment):
             for one in waiting:
                 self.count_received(one.sources, one.size)
+            if self.acks.give([outcome], sum(one.size for one in waiting)):
+                result = None
         for loop in {one.future.get_loop() for one in waiting}:
             mine = [one.future for one in waiting if one.future.get_loop() is loop]
             with contextlib.suppress(RuntimeError):  # closed: nobody waits any more
-                loop.call_soon_threadsafe(_resolve, mine, error)
+                loop.call_soon_threadsafe(_resolve, mine, result)
 
     async def _append_staged(
         self,
@@ -158,12 +168,13 @@ class Intake:
         positions: Mapping[str, Any],
         answers: Mapping[str, Answer],
     ) -> None:
-        """Return when it is on disk. Raises StorageError, BadRequest.
+        """Return when it may be acked: it is on disk. Raises StorageError, BadRequest.
 
         Once a request with a key is in the journal's hands, cancelling this waits all
         the same: the key is free again only when it is known what became of it.
         """
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Segment | None]
+        future = asyncio.get_running_loop().create_future()
         done = _Waiting(future, sources, len(payload))
         self.journal.append(
             Ticket(
@@ -174,20 +185,26 @@ class Intake:
                 done=done,
             )
         )
-        if not answers:
-            await future
-            return
         try:
-            await asyncio.shield(future)
+            segment = await (asyncio.shield(future) if answers else future)
         except asyncio.CancelledError:
-            await asyncio.wait([future])
+            if answers:
+                await asyncio.wait([future])
             raise
+        if segment is not None:
+            await self.acks.until_stored([segment])
 
     @property
     def journal(self) -> Journal:
         if self._journal is None:
             raise NotReady("Nothing is taken in: starting.")
         return self._journal
+
+    @property
+    def acks(self) -> Acks:
+        if self._acks is None:
+            raise NotReady("Nothing is taken in: starting.")
+        return self._acks
 
     def check(self, size: int) -> None:
         """As `Gate.check`."""
@@ -320,8 +337,10 @@ class IntakeStream:
         if self._staging is not None:
             if self._positions or answers:
                 await self._stage(b"", 0, self._positions, answers)
-            await asyncio.to_thread(self._commit_staged, self._staging)
+            segments = await asyncio.to_thread(self._commit_staged, self._staging)
             self._staging = None
+            if not self._intake.acks.give(segments, self._bytes):
+                await self._intake.acks.until_stored(segments)
         elif self._entries or self._positions or answers:
             payload = self._first.payload if self._first else b""
             self._intake.check(len(payload))
@@ -330,9 +349,10 @@ class IntakeStream:
             )
         return result
 
-    def _commit_staged(self, staging: Staging) -> None:
-        staging.commit()
+    def _commit_staged(self, staging: Staging) -> Sequence[Segment]:
+        segments = staging.commit()
         self._intake.count_received(self._sources, self._bytes)
+        return segments
 
     async def __aenter__(self) -> Self:
         return self
@@ -449,11 +469,14 @@ class IntakeStream:
         self._rejected.extend(decoded.rejected[:room])
 
 
-def _resolve(group: Sequence[asyncio.Future[None]], error: StorageError | None) -> None:
+def _resolve(
+    group: "Sequence[asyncio.Future[Segment | None]]",
+    result: Segment | StorageError | None,
+) -> None:
     for future in group:
         if future.done():
             continue  # its request was cancelled
-        if error is None:
-            future.set_result(None)
+        if isinstance(result, StorageError):
+            future.set_exception(result)
         else:
-            future.set_exception(error)
+            future.set_result(result)

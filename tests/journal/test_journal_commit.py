@@ -93,7 +93,8 @@ class Desk:
             on_group=self._group,
         )
 
-    def _group(self, group: Sequence[Ticket], error: StorageError | None) -> None:
+    def _group(self, group: Sequence[Ticket], outcome: Segment | StorageError) -> None:
+        error = outcome if isinstance(outcome, StorageError) else None
         with self.changed:
             self.groups.append([ticket.done for ticket in group])
             self.errors.update((ticket.done, error) for ticket in group)
