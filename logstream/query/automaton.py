@@ -8,7 +8,16 @@ after a few characters a step is one look into a dict (about 60 ns).
 from bisect import bisect_right
 from typing import Final, assert_never
 
-from logstream.query.regexps import At, Chars, Choice, Pattern, Ranges, Repeat, Sequence
+from logstream.query.regexps import (
+    At,
+    Chars,
+    Choice,
+    Group,
+    Pattern,
+    Ranges,
+    Repeat,
+    Sequence,
+)
 
 _MAX_KEPT = 20_000
 """Steps that one automaton remembers; then it forgets them all."""
@@ -93,6 +102,8 @@ class Automaton:
                 return self._add("fork", None, ways)
             case Repeat(part, least, most):
                 return self._repeat(part, least, most, then)
+            case Group(part):
+                return self._build(part, then)
             case _:
                 assert_never(pattern)
 

@@ -13,9 +13,10 @@ Inside `name:( … )`, a term is a value of that name.
 Each error has the offset of the token that did not fit and says what would have.
 """
 
+from collections.abc import Callable
 from typing import Final, NoReturn
 
-from logstream.core.errors import BadRequest
+from logstream.core.errors import BadRequest, QuerySyntaxError
 from logstream.query.glob import Glob
 from logstream.query.lexer import syntax_error, tokenize
 from logstream.query.meaning import condition_of
@@ -41,6 +42,8 @@ from logstream.query.quoting import offset_of_broken
 from logstream.query.tokens import Kind, Token
 
 MAX_TEXT_BYTES = 65_536
+NEAR_CHARS = 700
+"""A text up to here, written out in full, is within all limits."""
 MAX_DEPTH = 200
 """Levels of parentheses and NOT. The parser takes two Python frames for each."""
 MAX_TERMS = 1_000
@@ -60,7 +63,23 @@ def parse(text: str) -> Expr:
         raise syntax_error("this ')' closes nothing", end)
     if end < len(text):
         raise syntax_error("a filter alone goes here, no pipes: quote the '|'", end)
+    if len(text) > NEAR_CHARS:
+        check_written_out(lambda: parse_prefix(str(expr)))
     return expr
+
+
+def check_written_out(read: Callable[[], object]) -> None:
+    """What is read can be written, and that be read again: so it is tried for texts
+    that could grow over a limit by it, as `name:(a b c)` repeats the name.
+
+    Raises:
+        QuerySyntaxError: it cannot.
+    """
+    try:
+        read()
+    except QuerySyntaxError as error:
+        text = f"Written out in full, this query is over a limit: {error}"
+        raise QuerySyntaxError(text, offset=0) from None
 
 
 def parse_prefix(text: str, start: int = 0) -> tuple[Expr, int]:

@@ -13,6 +13,7 @@ from logstream.query.expressions.cursor import Cursor
 from logstream.query.filter import Filter, compile_expr
 from logstream.query.finishing import finish
 from logstream.query.nodes import Expr, all_of
+from logstream.query.parser import check_written_out
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.registry import parse_pipe
 from logstream.query.tables import PlanBuilder, Table
@@ -105,6 +106,8 @@ def parse_query(text: str) -> Query:
         query = parse_inner(cursor)
         if cursor.sees(")"):
             cursor.fail("this ')' closes nothing")
+        if cursor.is_near_a_limit:
+            check_written_out(lambda: parse_inner(Cursor(str(query))))
     except RecursionError:
         raise QuerySyntaxError("This query is too deep.", offset=0) from None
     return query

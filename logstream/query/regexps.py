@@ -6,7 +6,8 @@ where nothing is left to how an engine reads `\s`, `$` or case, and the automato
 matches in Python (see `automaton`). What does not fit into the tree is refused:
 look-around, back references, atomic groups, flags inside.
 
-What counts is only whether there is a match, so greedy and lazy are the same.
+In a filter, what counts is only whether there is a match: groups are dropped, and
+greedy and lazy are the same. `captured` keeps both.
 """
 
 import re
@@ -31,6 +32,7 @@ _MAX_NESTING = 50
 Ranges = tuple[tuple[int, int], ...]
 Place = Literal["start", "end", "boundary", "inside"]
 
+_LEADING_FLAGS = re.compile(r"\(\?([is]+)\)")
 _LAST = 0x10FFFF
 _NEWLINE = ((10, 10),)
 _DIGIT: Ranges = ((48, 57),)
@@ -62,9 +64,25 @@ class Repeat(msgspec.Struct, frozen=True):
     part: "Pattern"
     least: int
     most: int | None
+    is_lazy: bool = False
 
 
-Pattern = Chars | At | Sequence | Choice | Repeat
+class Group(msgspec.Struct, frozen=True):
+    """What it finds is wanted."""
+
+    part: "Pattern"
+
+
+Pattern = Chars | At | Sequence | Choice | Repeat | Group
+
+
+class Captured(msgspec.Struct, frozen=True):
+    """A pattern that is there to take something out of a text."""
+
+    re2: str
+    names: tuple[str | None, ...]
+    """Of its groups."""
+
 
 _PLACES: dict[Any, Place] = {
     op.AT_BEGINNING: "start",
@@ -87,6 +105,27 @@ def pattern_of(text: str, flags: str) -> Pattern:
     Raises:
         BadRequest: it is none, or has what is not supported, or is too large.
     """
+    return _checked(_Reading("i" in flags, "s" in flags).all(_parsed(text), 1, 0))
+
+
+@lru_cache(maxsize=256)
+def captured(text: str) -> Captured:
+    """A pattern with its groups; its flags stand in front of it, as in `(?i)x`.
+
+    Raises:
+        BadRequest: as `pattern_of`.
+    """
+    found = _LEADING_FLAGS.match(text)
+    flags, text = (found[1], text[found.end() :]) if found else ("", text)
+    parsed = _parsed(text)
+    made = _Reading("i" in flags, "s" in flags, keeps=True).all(parsed, 1, 0)
+    names: list[str | None] = [None] * (parsed.state.groups - 1)
+    for name, number in parsed.state.groupdict.items():
+        names[number - 1] = name
+    return Captured(re2_of(_checked(made)), tuple(names))
+
+
+def _parsed(text: str) -> Any:
     if len(text) > MAX_CHARS:
         raise BadRequest(f"A regular expression has at most {MAX_CHARS} characters.")
     try:
@@ -98,17 +137,24 @@ def pattern_of(text: str, flags: str) -> Pattern:
     except (RecursionError, OverflowError):
         raise BadRequest("This regular expression is nested too deeply.") from None
     if parsed.state.flags & ~re.ASCII.value:
-        raise BadRequest("Flags of a regular expression go behind it: /x/i.")
-    found = _Reading("i" in flags, "s" in flags).all(parsed, 1, 0)
-    if steps_of(found) > MAX_STEPS:
+        raise BadRequest(
+            "Flags of a regular expression are i and s, in front of it or behind: "
+            "(?i)x or /x/i."
+        )
+    return parsed
+
+
+def _checked(pattern: Pattern) -> Pattern:
+    if steps_of(pattern) > MAX_STEPS:
         raise BadRequest("This regular expression is too large: repeat less.")
-    return found
+    return pattern
 
 
 class _Reading:
-    def __init__(self, any_case: bool, all_dots: bool) -> None:
+    def __init__(self, any_case: bool, all_dots: bool, *, keeps: bool = False) -> None:
         self._any_case = any_case
         self._dot = () if all_dots else _NEWLINE
+        self._keeps = keeps
 
     def all(self, items: Iterable[Any], rounds: int, depth: int) -> Pattern:
         if depth > _MAX_NESTING:
@@ -134,9 +180,11 @@ class _Reading:
                 rounds *= max(low, most or 1, 1)
                 if rounds > MAX_REPEAT:
                     raise BadRequest(f"Repeats go up to {MAX_REPEAT}, all together.")
-                return Repeat(self.all(body, rounds, depth + 1), low, most)
+                is_lazy = self._keeps and code is op.MIN_REPEAT
+                return Repeat(self.all(body, rounds, depth + 1), low, most, is_lazy)
             case op.SUBPATTERN if not (given[1] or given[2]):
-                return self.all(given[3], rounds, depth + 1)
+                part = self.all(given[3], rounds, depth + 1)
+                return Group(part) if self._keeps and given[0] is not None else part
             case op.BRANCH:
                 return Choice(
                     tuple(self.all(body, rounds, depth + 1) for body in given[1])
@@ -231,6 +279,8 @@ def steps_of(pattern: Pattern) -> int:
             return 1 + sum(map(steps_of, parts))
         case Repeat(part, least, most):
             return 1 + (steps_of(part) + 1) * max(least + (most is None), most or 0)
+        case Group(part):
+            return steps_of(part)
         case _:
             return 1
 
@@ -246,8 +296,11 @@ def re2_of(pattern: Pattern) -> str:
             return f"(?:{''.join(map(re2_of, parts))})"
         case Choice(parts):
             return f"(?:{'|'.join(map(re2_of, parts))})"
-        case Repeat(part, least, most):
-            return f"(?:{re2_of(part)}){{{least},{'' if most is None else most}}}"
+        case Repeat(part, least, most, is_lazy):
+            times = f"{{{least},{'' if most is None else most}}}"
+            return f"(?:{re2_of(part)}){times}{'?' * is_lazy}"
+        case Group(part):
+            return f"({re2_of(part)})"
 
 
 def _re2_class(ranges: Ranges) -> str:

@@ -62,6 +62,15 @@ MISTAKES = [
     ('* | replace "a" "b"', "expected with"),
     (r'* | replace_regexp "(a)" with "\2"', "there is no \\2"),
     (r'* | replace_regexp "(a" with "b"', "no regular expression"),
+    ("* | stats quantile(a, 2)", "from 0 to 1 (character 11)"),
+    ("* | stats quantile(a, b)", "from 0 to 1 (character 11)"),
+    ("* | where a > 99999999999w", "at most 5200w long (character 15)"),
+    ("* | where a > 1e400TB", "too large"),
+    ('* | where a ~ "(?=x)"', "no look-around, back references"),
+    ("* | where a !~ b", "regular expression in quotes (character 16)"),
+    (r'* | where matches(a, "(x)\\1")', "no look-around, back references"),
+    (r'* | where matches(a, "\\Qx")', "no regular expression"),
+    ("* | top limit = 5", "expected a name"),
 ]
 
 

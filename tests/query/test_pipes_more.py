@@ -254,7 +254,7 @@ def test_a_chart_of_too_many_rows_is_refused(ask: Any) -> None:
 
 
 def test_what_is_no_pattern_to_the_store_is_a_bad_request(ask: Any) -> None:
-    with pytest.raises(BadRequest, match="invalid repetition"):
+    with pytest.raises(BadRequest, match="repeats go up to 1000"):
         ask(r'* | extract_regexp "(?P<b>(?:a{1000}){5})"')
 
 

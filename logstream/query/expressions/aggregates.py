@@ -119,12 +119,16 @@ def parse_aggregate(cursor: Cursor) -> Aggregate:
     kind = AGGREGATES[function]
     if not kind.least <= len(arguments) <= kind.most:
         cursor.fail(f"write {kind.shown}", start)
+    if function == "quantile" and _share(arguments) is None:
+        cursor.fail("write quantile(took, 0.95), with a number from 0 to 1", start)
     condition = None
     if cursor.accept_word("if"):
         cursor.expect("(")
         condition = cursor.filter()
         cursor.expect(")")
-    name = cursor.name("its name") if cursor.accept_word("as") else None
+    name = None
+    if cursor.accept_word("as") or cursor.sees_name():
+        name = cursor.name("its name")
     return Aggregate(function, tuple(arguments), condition, name)
 
 
@@ -212,11 +216,17 @@ def _quantile(
     values: Sequence[Value], nodes: Sequence[Expression], at: Context
 ) -> Typed:
     """`quantile(took, 0.95)`, and LogsQL's `quantile(0.95, took)`."""
-    share, value = (0, 1) if isinstance(nodes[0], Number) else (1, 0)
-    wanted = nodes[share]
-    if not isinstance(wanted, Number) or not 0 <= wanted.value <= 1:
-        raise BadRequest("quantile: write quantile(took, 0.95), from 0 to 1.")
-    return _quantile_of(wanted.value)([values[value]], [nodes[value]], at)
+    share = _share(nodes)
+    assert share is not None
+    value = 1 if isinstance(nodes[0], Number) else 0
+    return _quantile_of(share)([values[value]], [nodes[value]], at)
+
+
+def _share(nodes: Sequence[Expression]) -> float | None:
+    share = nodes[0] if isinstance(nodes[0], Number) else nodes[1]
+    if isinstance(share, Number) and 0 <= share.value <= 1:
+        return share.value
+    return None
 
 
 def _by_time(function: str) -> Make:

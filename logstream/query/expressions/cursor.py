@@ -4,18 +4,15 @@ import re
 from typing import NoReturn
 
 from logstream.query.expressions.nodes import KEYWORDS, span_text
-from logstream.query.expressions.tokens import Mark, Piece, piece_at
+from logstream.query.expressions.tokens import MAX_SPAN_S, Mark, Piece, piece_at
 from logstream.query.lexer import syntax_error
 from logstream.query.nodes import Expr
-from logstream.query.parser import parse_prefix
+from logstream.query.parser import NEAR_CHARS, parse_prefix
 
 MAX_NODES = 1_000
 """Of all expressions of a query."""
 MAX_DEPTH = 60
 """Of brackets, signs in front and sub-queries; a dozen Python frames for each."""
-
-MAX_SPAN_S = 5_200 * 604_800.0
-"""About a hundred years: nanoseconds have to fit into 63 bits."""
 
 _RAW = re.compile(r"""\s*(["'])((?:(?!\1)[^\\]|\\.)*)\1""", re.DOTALL)
 _RAW_QUOTE = re.compile(r"""\\\\|\\(["'])""")
@@ -39,6 +36,7 @@ class Cursor:
         self.text = text
         self._at = at
         self._depth = 0
+        self._deepest = 0
         self._nodes = 0
         self._here: Piece | None = None
 
@@ -83,11 +81,24 @@ class Cursor:
         bare = here.mark is Mark.NAME and not here.is_quoted
         return bare and here.text.lower() in words
 
+    def sees_name(self) -> bool:
+        here = self.here
+        is_keyword = not here.is_quoted and here.text.lower() in KEYWORDS
+        return here.mark is Mark.NAME and not is_keyword
+
     def accept_word(self, *words: str) -> bool:
         if not self.sees_word(*words):
             return False
         self.next()
         return True
+
+    def accept_option(self, word: str) -> bool:
+        """`word=`, as SPL has it."""
+        start = self.mark()
+        if self.accept_word(word) and self.accept("="):
+            return True
+        self.back(start)
+        return False
 
     def expect_word(self, word: str) -> None:
         if not self.accept_word(word):
@@ -160,8 +171,18 @@ class Cursor:
         self._here = None
         return expr
 
+    @property
+    def is_near_a_limit(self) -> bool:
+        """Whether what was read, written out in full, could be over a limit."""
+        return (
+            len(self.text) > NEAR_CHARS
+            or self._nodes > MAX_NODES // 4
+            or self._deepest > MAX_DEPTH // 4
+        )
+
     def enter(self) -> None:
         self._depth += 1
+        self._deepest = max(self._deepest, self._depth)
         if self._depth > MAX_DEPTH:
             self.fail(f"at most {MAX_DEPTH} brackets and signs inside each other")
 

@@ -4,18 +4,18 @@ Every function answers null for what it cannot do, and none fails a statement.
 """
 
 import difflib
-import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from logstream.core.errors import BadRequest
 from logstream.core.results import Kind
 from logstream.core.sql import Sql
 from logstream.query.expressions.nodes import Expression, Null, Span, Text
 from logstream.query.fragments import of
+from logstream.query.regexps import Captured, captured
 from logstream.query.values import (
-    Field,
     Typed,
     Value,
     as_boolean,
@@ -30,7 +30,6 @@ from logstream.query.values import (
 Make = Callable[[Sequence[Value], Sequence[Expression]], Typed]
 """Given the arguments as values, and as they are written."""
 
-MAX_PATTERN = 1_000
 MAX_SPAN_NS = 2**62
 """Of a bucket: it has to fit into 63 bits, with a time."""
 
@@ -60,15 +59,13 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
 
 def wrong_pattern(argument: Expression) -> str | None:
     """Why a text is no regular expression that can be used here; None: it is one."""
-    text = argument.value if isinstance(argument, Text) else ""
-    if len(text) > MAX_PATTERN:
-        return f"a regular expression has at most {MAX_PATTERN} characters"
-    if re.search(r"\(\?(?:[=!]|<[=!])|\\[1-9]", text):
-        return "a regular expression has no look-around and no references back"
+    if not isinstance(argument, Text):
+        return "write a regular expression in quotes"
     try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError) as error:
-        return f"this is no regular expression: {error}"
+        captured(argument.value)
+    except BadRequest as error:
+        text = str(error).removesuffix(".")
+        return text[:1].lower() + text[1:]
     return None
 
 
@@ -250,20 +247,22 @@ def _substr(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
     return Typed(of(text, as_text(values[0]), start, length), "text")
 
 
-def _found(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
-    group = Sql("1")
-    sql = of(
-        "nullif(regexp_extract({}, {}, {}), '')",
-        as_text(values[0]),
-        as_text(values[1]),
-        group if "(" in _plain(values[1]) else Sql("0"),
-    )
-    return Typed(sql, "text")
+def _matches(values: Sequence[Value], nodes: Sequence[Expression]) -> Typed:
+    made = _captured(nodes[1]).re2
+    sql = of("regexp_matches({}, ?)", as_text(values[0]), made)
+    return Typed(sql, "boolean")
 
 
-def _plain(value: Value) -> str:
-    params: tuple[Any, ...] = () if isinstance(value, Field) else value.sql.params
-    return re.sub(r"\\.|\(\?[:i-s]", "", str(params[0])) if params else ""
+def _found(values: Sequence[Value], nodes: Sequence[Expression]) -> Typed:
+    """The first group, or all of it where there is none."""
+    made = _captured(nodes[1])
+    text = f"nullif(regexp_extract({{}}, ?, {min(1, len(made.names))}), '')"
+    return Typed(of(text, as_text(values[0]), made.re2), "text")
+
+
+def _captured(node: Expression) -> Captured:
+    assert isinstance(node, Text)
+    return captured(node.value)
 
 
 def _round(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
@@ -347,7 +346,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "matches": Function(
         least=2,
         most=2,
-        make=_of("boolean", "regexp_matches({}, {})", "text"),
+        make=_matches,
         shown='matches(text, "pattern")',
         constant=(1,),
         pattern=1,

@@ -1,6 +1,10 @@
-"""The tree of an expression: frozen nodes that print as what they are parsed from."""
+"""The tree of an expression: frozen nodes that print as what they are parsed from.
 
-from typing import Literal
+With as few brackets as that takes: what could be read can be printed and read again,
+within the same limits.
+"""
+
+from typing import Final, Literal, cast
 
 import msgspec
 
@@ -14,120 +18,87 @@ KEYWORDS = frozenset(
 )
 
 
-class Name(msgspec.Struct, frozen=True):
+class _Node(msgspec.Struct, frozen=True):
+    def __str__(self) -> str:
+        return text_of(cast("Expression", self))
+
+
+class Name(_Node, frozen=True):
     """A column, or a field."""
 
     name: str
 
-    def __str__(self) -> str:
-        return name_text(self.name)
 
-
-class Text(msgspec.Struct, frozen=True):
+class Text(_Node, frozen=True):
     value: str
 
-    def __str__(self) -> str:
-        return quoted(self.value)
 
+class Number(_Node, frozen=True):
+    """Zero or more."""
 
-class Number(msgspec.Struct, frozen=True):
     value: float
 
-    def __str__(self) -> str:
-        return number_text(self.value)
 
-
-class Span(msgspec.Struct, frozen=True):
+class Span(_Node, frozen=True):
     """A duration in seconds."""
 
     seconds: float
 
-    def __str__(self) -> str:
-        return span_text(self.seconds)
 
-
-class Truth(msgspec.Struct, frozen=True):
+class Truth(_Node, frozen=True):
     value: bool
 
-    def __str__(self) -> str:
-        return "true" if self.value else "false"
+
+class Null(_Node, frozen=True):
+    pass
 
 
-class Null(msgspec.Struct, frozen=True):
-    def __str__(self) -> str:
-        return "null"
-
-
-class Call(msgspec.Struct, frozen=True):
+class Call(_Node, frozen=True):
     function: str
     arguments: tuple["Expression", ...]
 
-    def __str__(self) -> str:
-        return f"{self.function}({', '.join(map(str, self.arguments))})"
 
-
-class Operation(msgspec.Struct, frozen=True):
+class Operation(_Node, frozen=True):
     """Two operands and a sign between."""
 
     sign: Sign
     left: "Expression"
     right: "Expression"
 
-    def __str__(self) -> str:
-        return f"({self.left} {self.sign} {self.right})"
 
-
-class Negative(msgspec.Struct, frozen=True):
+class Negative(_Node, frozen=True):
     inner: "Expression"
 
-    def __str__(self) -> str:
-        return f"(-{self.inner})"
 
-
-class Negation(msgspec.Struct, frozen=True):
+class Negation(_Node, frozen=True):
     inner: "Expression"
 
-    def __str__(self) -> str:
-        return f"(not {self.inner})"
 
-
-class Every(msgspec.Struct, frozen=True):
+class Every(_Node, frozen=True):
     """`a and b and …`: two or more."""
 
     terms: tuple["Expression", ...]
 
-    def __str__(self) -> str:
-        return f"({' and '.join(map(str, self.terms))})"
 
-
-class Some(msgspec.Struct, frozen=True):
+class Some(_Node, frozen=True):
     """`a or b or …`: two or more."""
 
     terms: tuple["Expression", ...]
 
-    def __str__(self) -> str:
-        return f"({' or '.join(map(str, self.terms))})"
 
-
-class OneOf(msgspec.Struct, frozen=True):
+class OneOf(_Node, frozen=True):
     """`value in (a, b, …)`."""
 
     value: "Expression"
     options: tuple["Expression", ...]
 
-    def __str__(self) -> str:
-        return f"({self.value} in ({', '.join(map(str, self.options))}))"
 
-
-class Among(msgspec.Struct, frozen=True):
+class Among(_Node, frozen=True):
     """`value in (query)`: what the first column of a sub-query holds."""
 
     value: "Expression"
     query: object
     """A `query.Query`."""
-
-    def __str__(self) -> str:
-        return f"({self.value} in ({self.query}))"
 
 
 Expression = (
@@ -146,6 +117,79 @@ Expression = (
     | OneOf
     | Among
 )
+
+
+_OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _FACTOR = range(7)
+"""What binds closer is larger."""
+
+_LEVELS: Final[dict[str, int]] = {
+    **dict.fromkeys(("+", "-"), _SUM),
+    **dict.fromkeys(("*", "/", "%"), _PRODUCT),
+}
+
+
+def level_of(sign: Sign) -> int:
+    """Signs of one level stand in a row without brackets, unless they compare."""
+    return _LEVELS.get(sign, _COMPARISON)
+
+
+def text_of(node: Expression, least: int = _OR) -> str:
+    """In brackets, if it binds less than is needed."""
+    level, text = _shown(node)
+    return text if level >= least else f"({text})"
+
+
+def _shown(node: Expression) -> tuple[int, str]:
+    match node:
+        case Operation(sign):
+            level = level_of(sign)
+            return level, _row(node, level)
+        case Negative(inner):
+            return _FACTOR, f"-{text_of(inner, _FACTOR)}"
+        case Negation(inner):
+            return _NOT, f"not {text_of(inner, _NOT)}"
+        case Every(terms):
+            return _AND, " and ".join(text_of(term, _NOT) for term in terms)
+        case Some(terms):
+            return _OR, " or ".join(text_of(term, _AND) for term in terms)
+        case OneOf(value, options):
+            listed = ", ".join(map(text_of, options))
+            return _COMPARISON, f"{text_of(value, _SUM)} in ({listed})"
+        case Among(value, query):
+            return _COMPARISON, f"{text_of(value, _SUM)} in ({query})"
+        case _:
+            return _FACTOR, _leaf(node)
+
+
+def _row(node: Expression, level: int) -> str:
+    """`a + b - c`, whose first operation stands deepest: not by recursion."""
+    if level == _COMPARISON:
+        assert isinstance(node, Operation)
+        left, right = text_of(node.left, _SUM), text_of(node.right, _SUM)
+        return f"{left} {node.sign} {right}"
+    parts: list[str] = []
+    while isinstance(node, Operation) and level_of(node.sign) == level:
+        parts += [text_of(node.right, level + 1), node.sign]
+        node = node.left
+    return " ".join([text_of(node, level), *reversed(parts)])
+
+
+def _leaf(node: Expression) -> str:
+    match node:
+        case Name(name):
+            return name_text(name)
+        case Text(value):
+            return quoted(value)
+        case Number(number):
+            return number_text(number)
+        case Span(seconds):
+            return span_text(seconds)
+        case Truth(truth):
+            return "true" if truth else "false"
+        case Call(function, arguments):
+            return f"{function}({', '.join(map(text_of, arguments))})"
+        case _:
+            return "null"
 
 
 def name_text(name: str) -> str:

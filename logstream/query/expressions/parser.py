@@ -14,7 +14,11 @@ from typing import cast
 
 from logstream.core.errors import QuerySyntaxError
 from logstream.query.expressions.cursor import Cursor
-from logstream.query.expressions.functions import FUNCTIONS, function_called
+from logstream.query.expressions.functions import (
+    FUNCTIONS,
+    function_called,
+    wrong_pattern,
+)
 from logstream.query.expressions.nodes import (
     KEYWORDS,
     Among,
@@ -36,6 +40,7 @@ from logstream.query.expressions.nodes import (
 )
 from logstream.query.expressions.tokens import Mark
 
+MAX_ROW = 100
 _COMPARE = ("=", "==", "!=", "<>", "<", "<=", ">", ">=", "~", "!~")
 _SAME = {"==": "=", "<>": "!="}
 _ALIASES = {"range": "bucket"}
@@ -85,7 +90,11 @@ def _comparison(cursor: Cursor) -> Expression:
         sign = cursor.next().text
         sign = _SAME.get(sign, sign)
         cursor.count()
-        return Operation(cast("Sign", sign), left, _sum(cursor))
+        start = cursor.here
+        right = _sum(cursor)
+        if sign in ("~", "!~") and (wrong := wrong_pattern(right)) is not None:
+            cursor.fail(f"with {sign}, {wrong}", start)
+        return Operation(cast("Sign", sign), left, right)
     if cursor.accept_word("is"):
         negated = cursor.accept_word("not")
         cursor.expect_word("null")
@@ -143,10 +152,13 @@ def _chain(
 ) -> Expression:
     left = operand(cursor)
     length = 0
+    first = left  # `(a + b) + c` is `a + b + c`
+    while isinstance(first, Operation) and first.sign in signs:
+        first, length = first.left, length + 1
     while cursor.sees(*signs):
         length += 1
-        if length > 100:
-            cursor.fail("at most 100 operations in a row: use brackets or eval")
+        if length > MAX_ROW:
+            cursor.fail(f"at most {MAX_ROW} operations in a row: use eval")
         sign = cursor.next().text
         cursor.count()
         left = Operation(cast("Sign", sign), left, operand(cursor))

@@ -22,6 +22,7 @@ from logstream.query.expressions.nodes import (
     Truth,
 )
 from logstream.query.fragments import join, of
+from logstream.query.regexps import captured
 from logstream.query.tables import Table
 from logstream.query.values import (
     Typed,
@@ -33,6 +34,7 @@ from logstream.query.values import (
     converted,
 )
 
+_SIGNS = ("+", "-", "*", "/", "%")
 _NUMBERS: tuple[Kind, ...] = ("number", "integer", "duration")
 
 
@@ -50,8 +52,8 @@ def value_of(node: Expression, table: Table) -> Value:
         case Call(function, arguments):
             values = [value_of(argument, table) for argument in arguments]
             return FUNCTIONS[function].make(values, arguments)
-        case Operation(sign, left, right) if sign in ("+", "-", "*", "/", "%"):
-            return _arithmetic(sign, value_of(left, table), value_of(right, table))
+        case Operation(sign) if sign in _SIGNS:
+            return _calculated(node, table)
         case Operation():
             return Typed(_comparison(node, table), "boolean")
         case Negative(inner):
@@ -134,18 +136,23 @@ def _comparison(node: Operation, table: Table) -> Sql:
 
 
 def _pattern(sign: str, left: Value, pattern: Expression) -> Sql:
-    from logstream.query.expressions.functions import wrong_pattern
-
-    if not isinstance(pattern, Text):
-        raise BadRequest(f"{sign} takes a regular expression in quotes.")
-    if (wrong := wrong_pattern(pattern)) is not None:
-        raise BadRequest(f"With {sign}, {wrong}.")
-    found = of("regexp_matches({}, {})", as_text(left), _text(pattern))
+    assert isinstance(pattern, Text)
+    made = captured(pattern.value).re2
+    found = of("regexp_matches({}, ?)", as_text(left), made)
     return found if sign == "~" else of("NOT ({})", found)
 
 
-def _text(node: Text) -> Sql:
-    return Sql("?::VARCHAR", (node.value,))
+def _calculated(node: Expression, table: Table) -> Typed:
+    """Of operations in a row the first stands deepest: not by recursion."""
+    row: list[Operation] = []
+    while isinstance(node, Operation) and node.sign in _SIGNS:
+        row.append(node)
+        node = node.left
+    value = value_of(node, table)
+    for one in reversed(row):
+        value = _arithmetic(one.sign, value, value_of(one.right, table))
+    assert isinstance(value, Typed)
+    return value
 
 
 def _arithmetic(sign: str, left: Value, right: Value) -> Typed:

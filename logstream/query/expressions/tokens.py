@@ -46,16 +46,24 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 SPAN_UNITS: Final = {
-    "ns": 1e-9,
-    "us": 1e-6,
-    "µs": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "m": 60.0,
-    "h": 3600.0,
-    "d": 86_400.0,
-    "w": 604_800.0,
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+    "d": 86_400 * 10**9,
+    "w": 604_800 * 10**9,
 }
+"""In nanoseconds."""
+
+MAX_SPAN_S = 5_200 * 604_800.0
+"""About a hundred years: nanoseconds have to fit into 63 bits."""
+_FINE_NS = 2**50
+"""13 days: spans that long are of whole seconds. So a float holds each exactly, and it
+is printed as what it was."""
+
 SIZE_UNITS: Final = {
     "b": 1,
     "kb": 10**3,
@@ -91,18 +99,13 @@ def piece_at(text: str, start: int) -> Piece:
     if character in "\"'`":
         return _quoted(text, at, character)
     if found := _SPAN.match(text, at):
-        seconds = sum(
-            float(number) * SPAN_UNITS[unit]
-            for number, unit in _SPAN_PART.findall(found[0])
-        )
+        seconds = _seconds(found[0], at)
         return Piece(Mark.SPAN, at, found.end(), found[0], number=seconds)
     if found := _SIZE.match(text, at):
-        size = float(found[1]) * SIZE_UNITS[found[2].lower()]
+        size = _finite(float(found[1]) * SIZE_UNITS[found[2].lower()], at)
         return Piece(Mark.NUMBER, at, found.end(), found[0], number=size)
     if found := _NUMBER.match(text, at):
-        number = float(found[0])
-        if not math.isfinite(number):
-            _fail("this number is too large", at)
+        number = _finite(float(found[0]), at)
         if re.match(r"\w", text[found.end() : found.end() + 1]):
             _fail(f"no unit of time or size follows {found[0]} here", found.end())
         return Piece(Mark.NUMBER, at, found.end(), found[0], number=number)
@@ -111,6 +114,20 @@ def piece_at(text: str, start: int) -> Piece:
     if found := _SIGN.match(text, at):
         return Piece(Mark.SIGN, at, found.end(), found[0])
     return _fail(f"{character!r} has no meaning here", at)
+
+
+def _seconds(text: str, at: int) -> float:
+    parts = _SPAN_PART.findall(text)
+    ns = sum(float(number) * SPAN_UNITS[unit] for number, unit in parts)
+    if ns > MAX_SPAN_S * 1e9:
+        _fail("a span of time is at most 5200w long", at)
+    return round(ns) / 1e9 if ns < _FINE_NS else float(round(ns / 1e9))
+
+
+def _finite(number: float, at: int) -> float:
+    if not math.isfinite(number):
+        _fail("this number is too large", at)
+    return number
 
 
 def bare_name(text: str) -> bool:

@@ -10,7 +10,7 @@ import re
 import msgspec
 
 from logstream.query.expressions.cursor import Cursor, raw_quoted
-from logstream.query.expressions.functions import MAX_PATTERN, wrong_pattern
+from logstream.query.expressions.functions import wrong_pattern
 from logstream.query.expressions.nodes import Text
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.columns import (
@@ -23,6 +23,7 @@ from logstream.query.pipes.columns import (
     with_groups,
 )
 from logstream.query.quoting import quoted
+from logstream.query.regexps import MAX_CHARS, captured
 from logstream.query.tables import Table
 
 _PLACE = re.compile(r"<([^\W\d][\w.@/-]*)>")
@@ -51,20 +52,16 @@ class Extract(msgspec.Struct, frozen=True):
 
 class ExtractRegexp(msgspec.Struct, frozen=True):
     pattern: str
-    """As RE2 and Python read it."""
     source: str = MESSAGE
 
     def __str__(self) -> str:
         return f"extract_regexp {raw_quoted(self.pattern)}{from_text(self.source)}"
 
     def apply(self, table: Table) -> Table:
-        made = re.compile(self.pattern)
-        names: list[str | None] = [None] * made.groups
-        for name, number in made.groupindex.items():
-            names[number - 1] = name
-        check_new(table, list(made.groupindex))
+        made = captured(self.pattern)
+        check_new(table, [name for name in made.names if name is not None])
         text = text_column(table, self.source)
-        return with_groups(table, text, self.pattern, names)
+        return with_groups(table, text, made.re2, made.names)
 
 
 def parse_extract(cursor: Cursor) -> Pipe:
@@ -74,8 +71,8 @@ def parse_extract(cursor: Cursor) -> Pipe:
     names = [name for name in parts[1::2] if name != SKIP]
     if not names:
         cursor.fail("nothing to extract: name what is wanted, as in <user>", start)
-    if len(template) > MAX_PATTERN:
-        cursor.fail(f"at most {MAX_PATTERN} characters", start)
+    if len(template) > MAX_CHARS:
+        cursor.fail(f"at most {MAX_CHARS} characters", start)
     if len(parts) // 2 > MAX_GROUPS:
         cursor.fail(f"at most {MAX_GROUPS} names", start)
     if len(set(names)) < len(names):
@@ -91,10 +88,10 @@ def parse_regexp(cursor: Cursor) -> Pipe:
     pattern = re.sub(r"\\.|\(\?<(?=\w)", _python_group, found, flags=re.DOTALL)
     wrong = wrong_pattern(Text(pattern))
     if wrong is None:
-        made = re.compile(pattern)
-        if not made.groupindex:
+        names = captured(pattern).names
+        if not any(names):
             wrong = "no group has a name, as in (?P<user>…)"
-        elif made.groups > MAX_GROUPS:
+        elif len(names) > MAX_GROUPS:
             wrong = f"at most {MAX_GROUPS} groups"
     if wrong is not None:
         cursor.back(start)

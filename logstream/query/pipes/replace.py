@@ -8,7 +8,6 @@ import re
 
 import msgspec
 
-from logstream.core.sql import Sql
 from logstream.query.expressions.cursor import Cursor, raw_quoted
 from logstream.query.expressions.functions import wrong_pattern
 from logstream.query.expressions.nodes import Text, name_text
@@ -16,6 +15,7 @@ from logstream.query.fragments import of
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.columns import MESSAGE, check_new, text_column
 from logstream.query.quoting import quoted
+from logstream.query.regexps import captured
 from logstream.query.tables import Table
 from logstream.query.values import Typed
 
@@ -36,10 +36,11 @@ class Replace(msgspec.Struct, frozen=True):
     def apply(self, table: Table) -> Table:
         check_new(table, [self.name])
         text = text_column(table, self.name)
-        template = "replace({}, {}, {})"
         if self.is_regexp:
-            template = "regexp_replace({}, {}, {}, 'g')"
-        made = of(template, text, Sql("?", (self.old,)), Sql("?", (self.new,)))
+            old = captured(self.old).re2
+            made = of("regexp_replace({}, ?, ?, 'g')", text, old, self.new)
+        else:
+            made = of("replace({}, ?, ?)", text, self.old, self.new)
         return table.with_columns([(self.name, Typed(made, "text"))])
 
 
@@ -65,7 +66,7 @@ def parse_regexp(cursor: Cursor) -> Pipe:
     cursor.expect_word("with")
     start = cursor.mark()
     new = cursor.raw_text("what stands for it")
-    groups = re.compile(pattern).groups
+    groups = len(captured(pattern).names)
     for found in re.finditer(r"\\(.?)", new, re.DOTALL):
         if found[1] != "\\" and not (found[1].isdecimal() and int(found[1]) <= groups):
             cursor.back(start)

@@ -18,7 +18,10 @@ class Key(msgspec.Struct, frozen=True):
     descending: bool
 
     def __str__(self) -> str:
-        return f"{self.value} desc" if self.descending else f"{self.value}"
+        text = str(self.value)
+        if text.startswith("-"):
+            text = f"({text})"  # in front of a key, it would be its order
+        return f"{text} desc" if self.descending else text
 
 
 class Sort(msgspec.Struct, frozen=True):

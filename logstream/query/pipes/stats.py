@@ -18,6 +18,10 @@ from logstream.query.pipes import Pipe
 from logstream.query.tables import Order, Table
 from logstream.query.values import Typed, typed
 
+_SIGNS = (*"+-*/%=<>~,", "==", "!=", "<>", "<=", ">=", "!~")
+_WORDS = ("and", "or", "not", "in", "is", "as")
+"""What goes on behind a bracket that closes a part of an expression."""
+
 
 class GroupKey(msgspec.Struct, frozen=True):
     value: Expression
@@ -99,12 +103,21 @@ def parse(cursor: Cursor) -> Pipe:
 
 
 def parse_keys(cursor: Cursor) -> tuple[GroupKey, ...]:
-    bracket = cursor.accept("(")
+    """With or without brackets around: `by (a, b)`, but `by (a + b) * 2, c` too."""
+    start = cursor.mark()
+    if cursor.accept("("):
+        keys = _keys(cursor)
+        cursor.expect(")")
+        if not (cursor.sees(*_SIGNS) or cursor.sees_word(*_WORDS)):
+            return keys
+        cursor.back(start)
+    return _keys(cursor)
+
+
+def _keys(cursor: Cursor) -> tuple[GroupKey, ...]:
     keys = [_key(cursor)]
     while cursor.accept(","):
         keys.append(_key(cursor))
-    if bracket:
-        cursor.expect(")")
     return tuple(keys)
 
 

@@ -204,7 +204,9 @@ def _floor(ns: int, span_ns: int) -> int:
 
 
 def parse(cursor: Cursor) -> Pipe:
-    span = cursor.span("a span") if cursor.here.mark is Mark.SPAN else None
+    span = None
+    if cursor.accept_option("span") or cursor.here.mark is Mark.SPAN:
+        span = cursor.span("a span")
     aggregates = [parse_aggregate(cursor)]
     while cursor.accept(","):
         aggregates.append(parse_aggregate(cursor))
@@ -215,7 +217,7 @@ def parse(cursor: Cursor) -> Pipe:
         if len(keys) > 1:
             cursor.fail("timechart goes by one field", start)
         key = keys[0]
-        if cursor.accept_word("limit"):
+        if cursor.accept_option("limit") or cursor.accept_word("limit"):
             series = cursor.whole("a number of series", least=1, most=MAX_SERIES)
     shown = [TIME, *(one.shown for one in aggregates)]
     if key is not None:

@@ -57,7 +57,7 @@ def parse_rare(cursor: Cursor) -> Pipe:
 
 def _parse(cursor: Cursor, *, is_rare: bool) -> Pipe:
     rows = 10
-    if cursor.here.mark is Mark.NUMBER:
+    if cursor.accept_option("limit") or cursor.here.mark is Mark.NUMBER:
         rows = cursor.whole("a number of rows", least=1, most=100_000)
     cursor.accept_word("by")
     keys = parse_keys(cursor)
