@@ -1,8 +1,14 @@
 """Planning: where in a compacted day a read has to look.
 
-A skip index says which blocks may hold a match; the condition made of that is ranges of
+A skip index says which blocks may hold a match; what is made of that is a condition on
 `place`, the position in the order of compaction. Entries that came later have a place
 behind all others, and are always looked at.
+
+Few blocks are ranges: DuckDB skips what lies between them, and pushes conditions on
+fields down beside them. With many ranges it reads every message before it looks at them
+(a word in 59 of 977 blocks: 73 ms). Those become bits, behind a LIMIT that takes
+everything: what follows it is not mixed with what stands before it, and only messages
+of these blocks are read (18 ms).
 """
 
 from typing import TYPE_CHECKING
@@ -10,7 +16,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import msgspec
 
-from logstream.core.needs import Need
+from logstream.core.needs import AllOf, AnyOf, Need, Word
 from logstream.storage.partition import Partition, index_of
 from logstream.storage.skip_index import BLOCK_ROWS, SkipIndex, open_index
 
@@ -23,6 +29,15 @@ RANGE_COST = 6
 a value, 1 ms beside 0.2 ms for a word (a million entries, two cores)."""
 
 MAX_RANGES = 64
+FEW_RANGES = 8
+"""Up to here DuckDB skips well between them."""
+WORD_SHARE = 0.5
+VALUE_SHARE = 0.2
+"""Of the blocks, up to which bits are quicker. Behind them fields are put together
+anew, where a condition on a value alone would read one column of them."""
+_BLOCK_BITS = BLOCK_ROWS.bit_length() - 1
+_ALL_ROWS = 9_000_000_000_000
+_COLUMNS = "id, timestamp, source, level, message, fields"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,29 +75,90 @@ def is_indexed(db: duckdb.DuckDBPyConnection, partition: Partition) -> bool:
     return _plan_of(db, partition).index is not None
 
 
-def places(
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in a day a read looks. All of its text is ours."""
+
+    relation: str
+    """What stands behind FROM, with the columns of an entry."""
+    place: str = ""
+    """A condition that every match fulfils besides; empty: none."""
+    told: str = ""
+    """For people; empty: everywhere."""
+
+    def among(self, where: str) -> str:
+        """What stands behind FROM, with a condition."""
+        test = f"{self.place} AND {where}" if self.place else where
+        return f"{self.relation} WHERE {test}"
+
+
+def look_into(
     db: duckdb.DuckDBPyConnection, partition: Partition, need: Need | None
-) -> str:
-    """A condition on `place` that every match fulfils, all of it ours; empty: none.
+) -> Look:
+    """Where matches of something that needs this may be.
 
     Raises:
         duckdb.Error: the partition cannot be read.
     """
+    everywhere = Look(relation=f"{partition.name}.entries")
     if need is None or partition.generation == 0:
-        return ""
+        return everywhere
     plan = _plan_of(db, partition)
     if plan.index is None:
-        return ""
-    found = ranges(plan.index.may_hold(need))
+        return everywhere
+    blocks = plan.index.may_hold(need)
+    found = ranges(blocks)
+    if found is None or len(found) > FEW_RANGES:
+        share = WORD_SHARE if _has_word(need) else VALUE_SHARE
+        held = int(blocks.sum())
+        if held <= share * blocks.size:
+            told = f"{held} of {blocks.size} blocks"
+            return Look(relation=_behind_bits(partition, blocks), told=told)
     if found is None:
-        return ""
+        return everywhere
+    late = plan.had_late or bool(partition.writes)
+    place = _condition(found, plan.index.rows, late=late)
+    return Look(relation=everywhere.relation, place=place, told=place)
+
+
+def _condition(found: list[tuple[int, int]], rows: int, *, late: bool) -> str:
     tests = [
         f"place BETWEEN {first * BLOCK_ROWS:d} AND {(last + 1) * BLOCK_ROWS - 1:d}"
         for first, last in found
     ]
-    if plan.had_late or partition.writes or not tests:
-        tests.append(f"place >= {plan.index.rows:d}")
+    if late or not tests:
+        tests.append(f"place >= {rows:d}")
     return f"({' OR '.join(tests)})"
+
+
+def _behind_bits(partition: Partition, blocks: "NDArray[np.bool_]") -> str:
+    """The entries of these blocks, and those that came later.
+
+    A place is cut to as many bits as it takes to number the blocks and one more: that
+    one, where all are set, is where a late place comes out. So no place is beyond the
+    bits, of which DuckDB would make an error; `least` took half as long again.
+    """
+    import numpy as np
+
+    size = 1 << int(blocks.size).bit_length()
+    bits = np.full(size, ord("0"), dtype=np.uint8)
+    bits[: blocks.size][blocks] = ord("1")
+    bits[-1] = ord("1")
+    block = f"((place >> {_BLOCK_BITS}) & {size - 1:d})::INTEGER"
+    return (
+        f"(SELECT {_COLUMNS} FROM {partition.name}.entries "
+        f"WHERE get_bit('{bits.tobytes().decode()}'::BIT, {block}) = 1 "
+        f"LIMIT {_ALL_ROWS:d})"
+    )
+
+
+def _has_word(need: Need) -> bool:
+    match need:
+        case Word():
+            return True
+        case AllOf(needs) | AnyOf(needs):
+            return any(_has_word(inner) for inner in needs)
+        case _:
+            return False
 
 
 def ranges(blocks: "NDArray[np.bool_]") -> list[tuple[int, int]] | None:

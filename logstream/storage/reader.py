@@ -20,9 +20,9 @@ from logstream.storage.paging import (
     encode_cursor,
     query_checksum,
 )
-from logstream.storage.partition import Partition, PartitionState
+from logstream.storage.partition import PartitionState
 from logstream.storage.partitions import Partitions
-from logstream.storage.planning import places
+from logstream.storage.planning import Look, look_into
 from logstream.storage.results import Result, json_value
 from logstream.storage.selection import Selection, condition, union, value_of
 
@@ -33,6 +33,8 @@ _ROW = (
     "'%Y-%m-%dT%H:%M:%S.%n'), '0'), '.') || 'Z', source, level, message, "
     "CAST(CAST(fields AS JSON) AS VARCHAR)"
 )
+_ROW_COLUMNS = 7
+_NOTHING = Sql("")
 MAX_GROUPS = 100_000
 """Values that any answer counts, the most frequent ones: a sender's names must not
 decide what an answer costs. Groups beyond are spilled, and never reach Python."""
@@ -191,7 +193,9 @@ class Reader:
 
     def count(self, selection: Selection) -> int:
         def count(db: duckdb.DuckDBPyConnection, fast: bool) -> int:
-            counts = self._each_day(db, selection, "SELECT count(*) AS n", fast=fast)
+            counts = self._each_day(
+                db, selection, Sql("SELECT count(*) AS n"), fast=fast
+            )
             text = f"SELECT sum(n) FROM ({counts.text})"
             return int(db.execute(text, counts.params).fetchall()[0][0] or 0)
 
@@ -209,9 +213,11 @@ class Reader:
             counts = self._each_day(
                 db,
                 selection,
-                f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS n",
-                value.params,
-                "GROUP BY value",
+                Sql(
+                    f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS n",
+                    value.params,
+                ),
+                Sql("GROUP BY value"),
                 fast=fast,
             )
             text = (
@@ -275,9 +281,8 @@ class Reader:
         self,
         db: duckdb.DuckDBPyConnection,
         selection: Selection,
-        select: str,
-        params: Sequence[Any] = (),
-        tail: str = "",
+        select: Sql,
+        tail: Sql = _NOTHING,
         *,
         fast: bool,
     ) -> Sql:
@@ -290,12 +295,13 @@ class Reader:
         days = self._partitions.days(selection.from_ns, selection.to_ns)
         parts = []
         for partition in self._partitions.readable(days):
-            place = places(db, partition, selection.needs)
-            test = f"{place} AND {where.text}" if place else where.text
-            parts.append(f"{select} FROM {partition.name}.entries WHERE {test} {tail}")
+            look = look_into(db, partition, selection.needs)
+            parts.append(f"{select.text} FROM {look.among(where.text)} {tail.text}")
         if not parts:
-            parts.append(f"{select} FROM {union([])} WHERE {where.text} {tail}")
-        return Sql(" UNION ALL ".join(parts), (*params, *where.params) * len(parts))
+            nothing = f"{union([])} WHERE {where.text}"
+            parts.append(f"{select.text} FROM {nothing} {tail.text}")
+        params = (*select.params, *where.params, *tail.params)
+        return Sql(" UNION ALL ".join(parts), params * len(parts))
 
     def _by_day(
         self,
@@ -317,20 +323,14 @@ class Reader:
             days.reverse()
         parts = []
         for partition in self._partitions.readable(days):
-            place = places(db, partition, selection.needs)
-            test = f"{place} AND {where.text}" if place else where.text
+            look = look_into(db, partition, selection.needs)
             parts.append(
-                f"(SELECT {names} FROM {partition.name}.entries WHERE {test} "
+                f"(SELECT {names} FROM {look.among(where.text)} "
                 f"ORDER BY timestamp {order}, id {order})"
             )
         if not parts:
             parts.append(f"SELECT {names} FROM {union([])} WHERE {where.text}")
         return Sql(" UNION ALL ".join(parts), where.params * len(parts))
-
-    def _days_of(self, db: duckdb.DuckDBPyConnection, selection: Selection) -> str:
-        days = self._partitions.days(selection.from_ns, selection.to_ns)
-        found = self._partitions.readable(days)
-        return union(found, [places(db, one, selection.needs) for one in found])
 
     def _by_time(
         self,
@@ -358,8 +358,8 @@ class Reader:
             found: list[tuple[Any, ...]] = []
             for day in days:
                 for partition in self._partitions.readable([day]):
-                    place = places(db, partition, selection.needs)
-                    text = _page_of(partition, where, place, descending=descending)
+                    look = look_into(db, partition, selection.needs)
+                    text = _page_of(look, where, descending=descending)
                     params = (*where.params, limit + 1 - len(found))
                     found += db.execute(text, params).fetchall()
                 if len(found) > limit:
@@ -382,17 +382,33 @@ class Reader:
         order = "DESC" if descending else "ASC"
 
         def find(db: duckdb.DuckDBPyConnection, fast: bool) -> list[tuple[Any, ...]]:
-            where = condition(selection, fast=fast)
             value = value_of(sort_by, fast=fast)
-            days = self._days_of(db, selection)
-            text = (
-                f"SELECT {_ROW} FROM {days} WHERE {where.text} "
-                f"ORDER BY {_sort_key(value, order)}, timestamp {order}, id {order} "
-                "LIMIT ? OFFSET ?"
+            keys = _sort_keys(value)
+            names = [f"k{at}" for at in range(len(keys))]
+            selected = ", ".join(
+                f"{key.text} AS {name}" for key, name in zip(keys, names, strict=True)
             )
-            # `_sort_key` has a field twice: as a number, and as text.
-            params = (*where.params, *value.params * 2, limit + 1, offset)
-            return db.execute(text, params).fetchall()
+            by = ", ".join(f"{name} {order} NULLS LAST" for name in names)
+            each = self._each_day(
+                db,
+                selection,
+                Sql(
+                    f"(SELECT {_ROW}, {selected}",
+                    tuple(param for key in keys for param in key.params),
+                ),
+                Sql(
+                    f"ORDER BY {by}, timestamp {order}, id {order} LIMIT ?)",
+                    (offset + limit + 1,),
+                ),
+                fast=fast,
+            )
+            columns = [f"c{at}" for at in range(_ROW_COLUMNS)]
+            text = (
+                f"SELECT {', '.join(columns)} FROM ({each.text}) "
+                f"AS r({', '.join((*columns, *names))}) "
+                f"ORDER BY {by}, c1 {order}, c0 {order} LIMIT ? OFFSET ?"
+            )
+            return db.execute(text, (*each.params, limit + 1, offset)).fetchall()
 
         found = self._read(find)
         following = None
@@ -415,21 +431,17 @@ def _read_either_way(
         return read(db, False)
 
 
-def _sort_key(value: Sql, order: str) -> str:
+def _sort_keys(value: Sql) -> tuple[Sql, ...]:
     """A field may hold numbers here and text there: numbers by size, then the text."""
     if not value.params:
-        return f"{value.text} {order} NULLS LAST"
-    return (
-        f"TRY_CAST({value.text} AS DOUBLE) {order} NULLS LAST, "
-        f"{value.text} {order} NULLS LAST"
-    )
+        return (value,)
+    return Sql(f"TRY_CAST({value.text} AS DOUBLE)", value.params), value
 
 
-def _page_of(partition: Partition, where: Sql, place: str, *, descending: bool) -> str:
+def _page_of(look: Look, where: Sql, *, descending: bool) -> str:
     order = "DESC" if descending else "ASC"
-    test = f"{place} AND {where.text}" if place else where.text
     return (
-        f"SELECT {_ROW} FROM {partition.name}.entries WHERE {test} "
+        f"SELECT {_ROW} FROM {look.among(where.text)} "
         f"ORDER BY timestamp {order}, id {order} LIMIT ?"
     )
 

@@ -40,21 +40,14 @@ def condition(selection: Selection, *, fast: bool = False) -> Sql:
     return Sql(" AND ".join(parts), tuple(params))
 
 
-def union(partitions: Sequence[Partition], places: Sequence[str] = ()) -> str:
-    """One relation over some days; their names are ours, made of the date.
-
-    Args:
-        places: Of each day, the condition on `place` that the planner has; or none.
-    """
+def union(partitions: Sequence[Partition]) -> str:
+    """One relation over some days; their names are ours, made of the date."""
     if not partitions:
         return (
             "(SELECT 0::BIGINT AS id, now()::TIMESTAMP_NS AS timestamp, '' AS source, "
             "'' AS level, '' AS message, NULL::VARIANT AS fields WHERE FALSE)"
         )
     selects = [f"SELECT {_SELECTED} FROM {p.name}.entries" for p in partitions]
-    for at, place in enumerate(places):
-        if place:
-            selects[at] += f" WHERE {place}"
     return f"({' UNION ALL '.join(selects)})"
 
 

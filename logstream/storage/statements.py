@@ -13,7 +13,7 @@ from logstream.core.sql import Sql
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
-from logstream.storage.planning import places
+from logstream.storage.planning import Look, look_into
 from logstream.storage.results import Result
 from logstream.storage.selection import Selection, condition, union
 
@@ -35,7 +35,7 @@ class DayRead(msgspec.Struct, frozen=True, kw_only=True):
 
     day: str
     place: str
-    """The blocks that the skip index leaves, as a condition; empty: all."""
+    """What the skip index leaves, as a condition or a number of blocks; empty: all."""
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,8 +112,8 @@ class Statements:
                 sql=statement.text,
                 days={
                     scan.name: [
-                        DayRead(day=one.day.isoformat(), place=place)
-                        for one, place in self._days(db, scan, from_ns, to_ns, fast)
+                        DayRead(day=one.day.isoformat(), place=look.told)
+                        for one, look in self._days(db, scan, from_ns, to_ns, fast)
                     ]
                     for scan in plan.scans
                 },
@@ -174,9 +174,8 @@ class Statements:
         values = [value for sql in columns for value in sql.params]
         where = condition(_selection(scan, from_ns, to_ns), fast=fast)
         parts = []
-        for partition, place in self._days(db, scan, from_ns, to_ns, fast):
-            test = f"{place} AND {where.text}" if place else where.text
-            parts.append(f"SELECT {select} FROM {partition.name}.entries WHERE {test}")
+        for _, look in self._days(db, scan, from_ns, to_ns, fast):
+            parts.append(f"SELECT {select} FROM {look.among(where.text)}")
         if not parts:
             parts.append(f"SELECT {select} FROM {union([])} WHERE {where.text}")
         return Sql(" UNION ALL ".join(parts), (*values, *where.params) * len(parts))
@@ -188,21 +187,20 @@ class Statements:
         from_ns: int | None,
         to_ns: int | None,
         fast: bool,
-    ) -> list[tuple[Partition, str]]:
+    ) -> list[tuple[Partition, Look]]:
         """The days that the scan has to read, the newest first, and where in each."""
         selection = _selection(scan, from_ns, to_ns)
         where = condition(selection, fast=fast)
-        found: list[tuple[Partition, str]] = []
+        found: list[tuple[Partition, Look]] = []
         missing = scan.newest
         for day in self._partitions.days(selection.from_ns, selection.to_ns):
             for partition in self._partitions.readable([day]):
-                place = places(db, partition, selection.needs)
-                found.append((partition, place))
+                look = look_into(db, partition, selection.needs)
+                found.append((partition, look))
                 if missing is not None:
-                    test = f"{place} AND {where.text}" if place else where.text
                     text = (
-                        f"SELECT count(*) FROM (SELECT 1 FROM {partition.name}.entries "
-                        f"WHERE {test} LIMIT ?)"
+                        "SELECT count(*) FROM "
+                        f"(SELECT 1 FROM {look.among(where.text)} LIMIT ?)"
                     )
                     params = (*where.params, missing)
                     missing -= db.execute(text, params).fetchall()[0][0]

@@ -21,7 +21,7 @@ from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
-from logstream.storage.planning import is_indexed, places
+from logstream.storage.planning import Look, is_indexed, look_into
 from logstream.storage.reader import Reader
 from logstream.storage.selection import Selection
 
@@ -155,9 +155,17 @@ filters = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(filters)
-def test_an_answer_is_the_same_with_the_index(stores: Reader, text: str) -> None:
+RANGES = {"RANGE_COST": 0, "FEW_RANGES": 1000}
+BITS = {"RANGE_COST": 0, "FEW_RANGES": -1, "WORD_SHARE": 1, "VALUE_SHARE": 1}
+
+
+@pytest.mark.parametrize("forced", [RANGES, BITS], ids=["ranges", "bits"])
+@settings(max_examples=100, deadline=None)
+@given(text=filters)
+def test_an_answer_is_the_same_with_the_index(
+    stores: Reader, text: str, forced: dict[str, int]
+) -> None:
+    """Whatever can be skipped is, as ranges or as bits."""
     try:
         query = compile_filter(text)
     except BadRequest:  # such as wildcards in an id
@@ -165,12 +173,17 @@ def test_an_answer_is_the_same_with_the_index(stores: Reader, text: str) -> None
     plain = Selection(where=query.sql, fast=query.fast_sql)
     planned = Selection(where=query.sql, fast=query.fast_sql, needs=query.needs)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "RANGE_COST", 0)  # skip whatever can be skipped
+        for name, value in forced.items():
+            patch.setattr(planning, name, value)
         assert stores.count(planned) == stores.count(plain)
         safe = Selection(where=query.sql, needs=query.needs)
         assert stores.count(safe) == stores.count(plain)
         newest = stores.entries(planned, limit=20).rows
         assert newest == stores.entries(plain, limit=20).rows
+        by_trace = stores.entries(planned, limit=20, sort_by="trace").rows
+        assert by_trace == stores.entries(plain, limit=20, sort_by="trace").rows
+        groups = stores.frequency(planned, group_by="v")
+        assert groups == stores.frequency(plain, group_by="v")
 
 
 @pytest.mark.parametrize(
@@ -181,10 +194,10 @@ def test_a_rare_value_or_word_skips_most_of_a_day(stores: Reader, text: str) -> 
     query = compile_filter(text)
     partition = stores._partitions.attach(DAY)
     with stores._hub.reading(10) as cursor:
-        place = places(cursor, partition, query.needs)
-        held = cursor.execute(
-            f"SELECT count(*) FROM {partition.name}.entries WHERE {place}"
-        ).fetchall()[0][0]
+        look = look_into(cursor, partition, query.needs)
+        held = cursor.execute(f"SELECT count(*) FROM {look.among('TRUE')}").fetchall()[
+            0
+        ][0]
     assert 0 < held < ROWS * 0.75
 
 
@@ -194,7 +207,25 @@ def test_a_rare_value_or_word_skips_most_of_a_day(stores: Reader, text: str) -> 
 def test_of_what_the_index_does_not_know_all_is_read(stores: Reader, text: str) -> None:
     partition = stores._partitions.attach(DAY)
     with stores._hub.reading(10) as cursor:
-        assert places(cursor, partition, compile_filter(text).needs) == ""
+        look = look_into(cursor, partition, compile_filter(text).needs)
+        assert look == Look(relation=f"{partition.name}.entries")
+
+
+@pytest.mark.parametrize(
+    "text", ["id4321", "rare3", "nowhere", f"id{(ROWS + 20) % 5000}"]
+)
+def test_bits_read_the_blocks_that_may_hold_a_word(
+    stores: Reader, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in BITS.items():
+        monkeypatch.setattr(planning, name, value)
+    query = compile_filter(text)
+    partition = stores._partitions.attach(DAY)
+    with stores._hub.reading(10) as cursor:
+        look = look_into(cursor, partition, query.needs)
+        held = cursor.execute(f"SELECT count(*) FROM {look.among('TRUE')}").fetchall()
+    assert "get_bit" in look.relation
+    assert 0 < held[0][0] < ROWS * 0.75
 
 
 def test_late_entries_are_found(stores: Reader) -> None:
