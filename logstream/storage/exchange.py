@@ -4,6 +4,7 @@ Runs in a DuckDB of its own, which knows nothing of the store.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -12,13 +13,16 @@ import duckdb
 from logstream.core.errors import BadRequest
 from logstream.storage.hub import first_line
 
-TableKind = Literal["parquet", "csv", "duckdb"]
+TableKind = Literal["parquet", "csv", "duckdb", "arrow"]
 
 _BATCH_ROWS = 2048
 _READ = {
     "parquet": "SELECT * FROM read_parquet(?)",
     "csv": "SELECT * FROM read_csv(?, all_varchar = true, header = true)",
 }
+_ARROW_FILE = b"ARROW1"
+_ARROW_FILE_HEAD = 8
+"""Bytes before the stream that a file of Arrow is; an index of it comes behind."""
 TABLE = "logs"
 """What the table in a DuckDB database is called."""
 
@@ -55,24 +59,27 @@ def read_lines(path: Path, kind: TableKind) -> Iterator[bytes]:
         BadRequest: the file is none of that kind, or damaged.
     """
     db = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
-    try:
-        db.execute("SET TimeZone = 'UTC'")
-        yield from _lines(db, path, kind)
-    except duckdb.Error as error:
-        message = f"{path} cannot be read as {kind}: {first_line(error)}"
-        raise BadRequest(message) from None
-    finally:
-        db.close()
+    with ExitStack() as opened:
+        opened.callback(db.close)
+        try:
+            db.execute("SET TimeZone = 'UTC'")
+            yield from _lines(db, path, kind, opened)
+        except duckdb.Error as error:
+            message = f"{path} cannot be read as {kind}: {first_line(error)}"
+            raise BadRequest(message) from None
 
 
 def _lines(
-    db: duckdb.DuckDBPyConnection, path: Path, kind: TableKind
+    db: duckdb.DuckDBPyConnection, path: Path, kind: TableKind, opened: ExitStack
 ) -> Iterator[bytes]:
     params: tuple[str, ...] = (str(path),)
     if kind == "duckdb":
         quoted = str(path).replace("'", "''")
         db.execute(f"ATTACH '{quoted}' AS given (READ_ONLY)")
         read, params = f"SELECT * FROM given.{TABLE}", ()
+    elif kind == "arrow":
+        db.register("given", _ArrowFile(path, opened))
+        read, params = "SELECT * FROM given", ()
     else:
         read = _READ[kind]
     columns = _columns(db, read, *params)
@@ -89,6 +96,23 @@ def _lines(
     db.execute(text, (*columns, *params))
     while rows := db.fetchmany(_BATCH_ROWS):
         yield b"".join(row[0].encode() + b"\n" for row in rows)
+
+
+class _ArrowFile:
+    """Arrow IPC, a stream or a file, as DuckDB takes it: it asks more than once."""
+
+    def __init__(self, path: Path, opened: ExitStack) -> None:
+        self._path = path
+        self._opened = opened
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        from nanoarrow.ipc import InputStream
+
+        file = self._opened.enter_context(self._path.open("rb"))
+        is_file = file.read(len(_ARROW_FILE)) == _ARROW_FILE
+        file.seek(_ARROW_FILE_HEAD if is_file else 0)
+        stream = InputStream.from_readable(file)
+        return stream.__arrow_c_stream__(requested_schema)
 
 
 def _columns(db: duckdb.DuckDBPyConnection, read: str, *params: str) -> dict[str, str]:

@@ -42,15 +42,17 @@ def entries_of(folder: Path) -> list[dict[str, Any]]:
 
 NAMES = (
     *("a.parquet", "a.csv", "a.csv.gz", "a.ndjson", "a.ndjson.gz", "a.ndjson.zst"),
-    "a.duckdb",
+    *("a.duckdb", "a.arrow", "a.arrows", "A.ARROW"),
 )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_there_and_back(run: Run, tmp_path: Path, data: Path, name: str) -> None:
     file = tmp_path / name
-    out = run("export", "--to", str(file), "--data", str(data))
+    written = file.with_name(name.lower())
+    out = run("export", "--to", str(written), "--data", str(data))
     assert out.returncode == 0, out.stderr
+    written.rename(file)
     assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
     other = tmp_path / "other"
     back = run("import", str(file), "--data", str(other))
@@ -131,7 +133,52 @@ def test_what_is_damaged_is_said(run: Run, tmp_path: Path) -> None:
     packed.write_bytes(gzip.compress(json.dumps(ENTRIES[1]).encode())[:-9])
     parquet = tmp_path / "a.parquet"
     parquet.write_bytes(b"PAR1 no")
-    for file in (packed, parquet):
+    arrow = tmp_path / "a.arrow"
+    arrow.write_bytes(b"no arrow at all, whatever its name says")
+    cut = tmp_path / "b.arrows"
+    with logstream.open(tmp_path / "data") as db:
+        db.add(ENTRIES)
+        cut.write_bytes(db.query("*")._stream[:-300])
+    for file in (packed, parquet, arrow, cut):
         out = run("import", str(file), "--data", str(other))
         assert out.returncode == 2
         assert file.name.encode() in out.stderr
+        assert b"Traceback" not in out.stderr
+    with logstream.open(other) as db:
+        assert db.query("*").rows() == []
+
+
+@pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_arrow_of_others_is_read(
+    run: Run, tmp_path: Path, kind: str, compression: str | None
+) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table(
+        {
+            "timestamp": pyarrow.array([1, 2], pyarrow.timestamp("ms", "UTC")),
+            "message": ["a", "b"],
+            "host": pyarrow.array(["h1", None]),
+            "deep": [{"a": 1}, {"a": 2}],
+        }
+    )
+    make = pyarrow.ipc.new_file if kind == "file" else pyarrow.ipc.new_stream
+    options = pyarrow.ipc.IpcWriteOptions(compression=compression)
+    file = tmp_path / "a.arrow"
+    with make(file, table.schema, options=options) as writer:
+        writer.write_table(table)
+        writer.write_table(table)
+    other = tmp_path / "other"
+    back = run("import", str(file), "--data", str(other))
+    assert back.returncode == 0, back.stderr
+    with logstream.open(other) as db:
+        found = db.query("* | sort by timestamp").rows()
+    assert len(found) == 4
+    assert found[0] == {
+        "timestamp": "1970-01-01T00:00:00.001Z",
+        "source": found[0]["source"],
+        "level": found[0]["level"],
+        "message": "a",
+        "fields": {"deep": {"a": 1}, "host": "h1"},
+    }
+    assert found[3]["fields"] == {"deep": {"a": 2}}

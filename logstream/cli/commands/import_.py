@@ -15,6 +15,8 @@ _TABLES: "dict[str, TableKind]" = {
     ".parquet": "parquet",
     ".csv": "csv",
     ".duckdb": "duckdb",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
 }
 _LINES = (".ndjson", ".jsonl")
 _BATCH_BYTES = 8 * 1_048_576
@@ -28,8 +30,8 @@ def import_files(
             metavar="FILE…",
             exists=True,
             dir_okay=False,
-            help=".parquet, .csv, .ndjson or .duckdb as `logstream export` writes "
-            "them, .csv and .ndjson also packed; or any log file.",
+            help=".parquet, .csv, .ndjson, .arrow or .duckdb as `logstream export` "
+            "writes them, .csv and .ndjson also packed; or any log file.",
         ),
     ],
     *,
@@ -55,8 +57,14 @@ def import_files(
 
 
 def _is_table(file: Path) -> bool:
-    ending = Path(file.stem).suffix if file.suffix in _PACKED else file.suffix
+    ending = _ending(file)
     return ending in _TABLES or ending in _LINES
+
+
+def _ending(file: Path) -> str:
+    """What it is, without how it is packed."""
+    is_packed = file.suffix in _PACKED
+    return (Path(file.stem).suffix if is_packed else file.suffix).lower()
 
 
 def _store(
@@ -92,7 +100,7 @@ def _batches(file: Path) -> Iterator[bytes]:
 def _lines(file: Path) -> Iterator[bytes]:
     from logstream.storage.exchange import read_lines
 
-    ending = Path(file.stem).suffix if file.suffix in _PACKED else file.suffix
+    ending = _ending(file)
     if ending in _TABLES:
         return read_lines(file, _TABLES[ending])
     return _unpacked(file)
