@@ -35,6 +35,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of its own, within those of the whole query."""
     shift_ns: int = 0
     """How much earlier than the whole query's its span is."""
+    wider_ns: int = 0
+    """How far its span reaches beyond the whole query's, at both ends."""
     newest: int | None = None
     """Only so many of the newest matches are needed; None: all."""
 

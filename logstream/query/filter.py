@@ -16,12 +16,12 @@ from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
 from logstream.query.glob import glob_of
 from logstream.query.matching import Matcher, matcher_of
-from logstream.query.meaning import fixed_at
 from logstream.query.needs import needs_of
 from logstream.query.nodes import And, Expr, Match, Not, Or, any_of, fold_tree
 from logstream.query.parser import MAX_DEPTH, MAX_TERMS, parse
 from logstream.query.spans import span_of
 from logstream.query.sql import Layout, sql_of
+from logstream.query.times import fixed_at
 
 MAX_LOOKS = 500
 """Calls of `variant_extract` in one statement. DuckDB makes room for the results of

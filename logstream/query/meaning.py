@@ -6,13 +6,12 @@ that the two forms of a filter, SQL and Python, cannot disagree about it.
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from operator import is_
+from collections.abc import Iterable
 from typing import Final, assert_never
 
 from logstream.core.errors import BadRequest
 from logstream.core.levels import LEVELS, level_of
-from logstream.core.timestamps import MAX_NS, MIN_NS, format_ns, now_ns
+from logstream.core.timestamps import MAX_NS, MIN_NS, now_ns
 from logstream.query.conditions import (
     Absent,
     Always,
@@ -34,28 +33,22 @@ from logstream.query.conditions import (
 )
 from logstream.query.folding import fold
 from logstream.query.glob import Glob, Wild, glob_of
-from logstream.query.instants import back_from, covered, is_length, is_relative
+from logstream.query.instants import back_from, covered, is_length
 from logstream.query.names import Column, Path, Subject, subject_of
 from logstream.query.networks import network_of
 from logstream.query.nodes import (
     All,
-    And,
     Anywhere,
     Bound,
     Compare,
     Exists,
-    Expr,
     In,
     Leaf,
     Match,
-    Not,
     Operator,
-    Or,
     Range,
     Regex,
     Says,
-    children_of,
-    fold_tree,
 )
 from logstream.query.numbers import LARGEST, number_of_text, spellings
 from logstream.query.quantities import quantity_of, scale_of
@@ -73,7 +66,7 @@ _ID = re.compile(r"[0-9]{1,19}")
 
 def condition_of(leaf: Leaf) -> Condition:
     """What the leaf means. Times that depend on now mean that of the call: fix them
-    before, with `fixed_at`.
+    before, with `times.fixed_at`.
 
     Raises:
         BadRequest: nothing: the value is not of the name's kind, or over a limit.
@@ -100,52 +93,6 @@ def condition_of(leaf: Leaf) -> Condition:
             return _anywhere(_bounded(glob))
         case _:
             assert_never(leaf)
-
-
-def fixed_at(expr: Expr, now_ns: int) -> Expr:
-    """The tree with an instant for each time that depends on now."""
-
-    def visit(node: Expr, inner: Sequence[Expr]) -> Expr:
-        if all(map(is_, children_of(node), inner)) and inner:
-            return node
-        match node:
-            case And():
-                return And(tuple(inner))
-            case Or():
-                return Or(tuple(inner))
-            case Not():
-                return Not(inner[0])
-            case Match() | Compare() | Range():
-                return _fixed(node, now_ns)
-            case _:
-                return node
-
-    return fold_tree(expr, visit)
-
-
-def _fixed(leaf: Match | Compare | Range, now_ns: int) -> Leaf:
-    if subject_of(leaf.field) != Column("timestamp"):
-        return leaf
-    match leaf:
-        case Match(_, Glob((str(value),))):
-            ends: tuple[Bound | None, Bound | None] = Bound(value), Bound(value)
-        case Compare(_, "=", value):
-            ends = Bound(value), Bound(value)
-        case Compare(_, operator, value):
-            ends = _ends(operator, value)
-        case Range(_, low, high):
-            ends = low, high
-        case _:
-            return leaf
-    if not any(bound is not None and is_relative(bound.value) for bound in ends):
-        return leaf
-    low_ns, high_ns = _times(*ends, now_ns)
-    # A range that holds nothing stays one, whatever its ends.
-    return Range("timestamp", _instant(low_ns), _instant(high_ns))
-
-
-def _instant(ns: int) -> Bound:
-    return Bound(format_ns(min(max(ns, MIN_NS), MAX_NS - 1)))
 
 
 def _match(subject: Subject, glob: Glob) -> Condition:
@@ -231,10 +178,10 @@ def _equals(subject: Subject, value: str) -> Condition:
 def _compare(subject: Subject, operator: Operator, value: str) -> Condition:
     if operator == "=":
         return _equals(subject, value)
-    return _between(subject, *_ends(operator, value))
+    return _between(subject, *ends_of(operator, value))
 
 
-def _ends(operator: Operator, value: str) -> tuple[Bound | None, Bound | None]:
+def ends_of(operator: Operator, value: str) -> tuple[Bound | None, Bound | None]:
     bound = Bound(value, inclusive=operator in (">=", "<="))
     return (bound, None) if operator[0] == ">" else (None, bound)
 
@@ -244,7 +191,7 @@ def _between(subject: Subject, low: Bound | None, high: Bound | None) -> Conditi
         case Column("id"):
             return IdBetween(*_ids(low, high))
         case Column("timestamp"):
-            return TimeBetween(*_times(low, high, now_ns()))
+            return TimeBetween(*times_between(low, high, now_ns()))
         case Column("level"):
             return OneOf(subject, _levels_between(low, high))
         case Path():
@@ -287,7 +234,7 @@ def _quantities(
     return QuantityBetween(path, kind, scale_of(path.name, kind), least, most)
 
 
-def _times(low: Bound | None, high: Bound | None, now: int) -> tuple[int, int]:
+def times_between(low: Bound | None, high: Bound | None, now: int) -> tuple[int, int]:
     """Both ends belong to it."""
     if low is not None and low == high and is_length(low.value):
         return back_from(low.value, now), now

@@ -6,16 +6,24 @@ from logstream.core.plan import Scan, ScanColumn
 from logstream.core.sql import Sql
 from logstream.query.filter import Filter, compile_expr
 from logstream.query.nodes import Expr, all_of
+from logstream.query.times import earlier, fixed_at
 
 
 class ScanBuilder:
-    """One read of the entries, in the making."""
+    """One read of the entries, in the making.
 
-    def __init__(self, name: str, expr: Expr) -> None:
+    Args:
+        at_ns: What "now" is.
+        shift_ns: How much earlier all times of filters are meant.
+    """
+
+    def __init__(self, name: str, expr: Expr, *, at_ns: int, shift_ns: int = 0) -> None:
         self.name = name
-        self.expr = expr
+        self.shift_ns = shift_ns
+        self._at_ns = at_ns
+        self.expr = self._moved(expr)
         self.newest: int | None = None
-        self.shift_ns = 0
+        self.wider_ns = 0
         self.from_ns: int | None = None
         self.to_ns: int | None = None
         self._columns: dict[Any, ScanColumn] = {}
@@ -28,7 +36,12 @@ class ScanBuilder:
 
     def narrow(self, expr: Expr) -> None:
         """Only entries that this holds for besides."""
-        self.expr = all_of(self.expr, expr)
+        self.expr = all_of(self.expr, self._moved(expr))
+
+    @property
+    def span(self) -> tuple[int | None, int | None]:
+        """[from, to) of the times in its filter."""
+        return compile_expr(self.expr).span
 
     def column(self, key: Any, *, safe: Sql, hopeful: Sql | None = None) -> Sql:
         """What an expression over an entry is called behind the scan; equal keys mean
@@ -51,7 +64,7 @@ class ScanBuilder:
 
     def test(self, expr: Expr) -> Sql:
         """Whether a filter holds for the entry."""
-        made = compile_expr(expr)
+        made = compile_expr(self._moved(expr))
         return self.column(("test", made.text), safe=made.sql, hopeful=made.fast_sql)
 
     def build(self) -> Scan:
@@ -70,7 +83,12 @@ class ScanBuilder:
             to_ns=min(_given(to_ns, self.to_ns), default=None),
             newest=self.newest,
             shift_ns=self.shift_ns,
+            wider_ns=self.wider_ns,
         )
+
+    def _moved(self, expr: Expr) -> Expr:
+        fixed = fixed_at(expr, self._at_ns)
+        return earlier(fixed, self.shift_ns) if self.shift_ns else fixed
 
 
 def _given(*bounds: int | None) -> list[int]:

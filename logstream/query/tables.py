@@ -20,7 +20,7 @@ from logstream.core.errors import BadRequest
 from logstream.core.plan import Plan
 from logstream.core.results import Kind, ResultColumn
 from logstream.core.sql import Sql
-from logstream.query.filter import compile_expr
+from logstream.core.timestamps import now_ns
 from logstream.query.fragments import of
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, subject_of
 from logstream.query.nodes import Expr
@@ -51,6 +51,8 @@ class PlanBuilder:
     def __init__(self, *, from_ns: int | None = None, to_ns: int | None = None) -> None:
         self.from_ns = from_ns
         self.to_ns = to_ns
+        self.at_ns = now_ns()
+        """What "now" is, to all of it."""
         self._scans: list[ScanBuilder] = []
         self._weights: dict[str, int] = {}
         self._aliases = 0
@@ -97,44 +99,46 @@ class PlanBuilder:
         """Where the rows of a table lie in time, as query and filter have it."""
         if table.scan is None:
             return self.from_ns, self.to_ns
-        from_ns, to_ns = compile_expr(table.scan.expr).span
+        from_ns, to_ns = table.scan.span
         begins = [one for one in (self.from_ns, from_ns) if one is not None]
         ends = [one for one in (self.to_ns, to_ns) if one is not None]
         return max(begins, default=None), min(ends, default=None)
 
-    def has_times(self) -> bool:
-        """Whether a filter of the query in front asks for a time of its own."""
-        scans = self._scans[self._first_scan :]
-        return any(compile_expr(one.expr).span != (None, None) for one in scans)
+    @property
+    def own_span(self) -> tuple[int | None, int | None]:
+        """[from, to) that the filter of the query in front asks for."""
+        return self._scans[self._first_scan].span
 
     def bound(self, from_ns: int, to_ns: int) -> None:
-        """Let the query in front be about no more than [from_ns, to_ns)."""
+        """Let the query in front be about no more than [from_ns, to_ns); but parts of
+        it that ask for times of their own about those.
+        """
         for scan in self._scans[self._first_scan :]:
-            scan.from_ns = from_ns - scan.shift_ns
-            scan.to_ns = to_ns - scan.shift_ns
+            if scan.span == (None, None):
+                scan.from_ns = from_ns - scan.shift_ns - scan.wider_ns
+                scan.to_ns = to_ns - scan.shift_ns + scan.wider_ns
 
     def again(self, shift_ns: int) -> "Table":
         """The query in front once more, about a time that is so much earlier."""
         assert self._query is not None
         scans = self._scans[self._first_scan :]
-        bounds = next(((one.from_ns, one.to_ns) for one in scans), (None, None))
         span, first = (self.from_ns, self.to_ns, self._shift_ns), self.scans
         self.from_ns = None if self.from_ns is None else self.from_ns - shift_ns
         self.to_ns = None if self.to_ns is None else self.to_ns - shift_ns
         self._shift_ns += shift_ns
         table = self._query.table(self)
         self.from_ns, self.to_ns, self._shift_ns = span
-        for scan in self._scans[first:]:
-            if bounds[0] is not None and bounds[1] is not None:
-                scan.from_ns, scan.to_ns = bounds[0] - shift_ns, bounds[1] - shift_ns
+        for scan, now in zip(self._scans[first:], scans, strict=False):
+            if now.from_ns is not None and now.to_ns is not None:
+                scan.from_ns, scan.to_ns = now.from_ns - shift_ns, now.to_ns - shift_ns
         return table
 
     def entries(self, expr: Expr) -> "Table":
         """A table of the entries that a filter holds for."""
         if self.scans >= MAX_SCANS:
             raise BadRequest(f"A query reads the entries at most {MAX_SCANS} times.")
-        scan = ScanBuilder(f"s{self.scans}", expr)
-        scan.shift_ns = self._shift_ns
+        name = f"s{self.scans}"
+        scan = ScanBuilder(name, expr, at_ns=self.at_ns, shift_ns=self._shift_ns)
         self._scans.append(scan)
         return Table(builder=self, relation=Sql(scan.name), scan=scan, is_whole=True)
 

@@ -230,8 +230,11 @@ def _either_way(
 
 def _selection(scan: Scan, from_ns: int | None, to_ns: int | None) -> Selection:
     """What the scan selects: the whole query's span, moved, within its own."""
-    begins = [scan.from_ns, None if from_ns is None else from_ns - scan.shift_ns]
-    ends = [scan.to_ns, None if to_ns is None else to_ns - scan.shift_ns]
+    if from_ns is not None:
+        from_ns -= scan.shift_ns + scan.wider_ns
+    if to_ns is not None:
+        to_ns += scan.wider_ns - scan.shift_ns
+    begins, ends = [scan.from_ns, from_ns], [scan.to_ns, to_ns]
     return Selection(
         where=scan.where,
         fast=scan.fast,

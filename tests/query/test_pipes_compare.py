@@ -76,7 +76,7 @@ def test_without_a_range_the_last_span_is_compared(
     ask: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = DAY + 1442 * MINUTE
-    monkeypatch.setattr("logstream.query.pipes.compare.time.time_ns", lambda: now)
+    monkeypatch.setattr("logstream.query.tables.now_ns", lambda: now)
     text = "* | stats count() as n by source | compare"
     assert ask("* | stats count() as n | compare 2m") == [
         {"n": 2, "n_before": 0, "n_change": None}
@@ -84,6 +84,22 @@ def test_without_a_range_the_last_span_is_compared(
     assert {row["source"]: (row["n"], row["n_before"]) for row in ask(text)} == {
         "auth": (2, 0), "db": (2, 0), "kv": (2, 0), "web": (1, 2)
     }  # fmt: skip
+
+
+def test_times_in_filters_move_along(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = DAY + 1441 * MINUTE + 1
+    monkeypatch.setattr("logstream.query.tables.now_ns", lambda: now)
+    text = "stats count() as n | compare"
+    fewer = [{"n": 2, "n_before": 3, "n_change": -33.333}]
+    assert ask(f"_time:[{at(5)} TO {at(10)}}} | {text}") == fewer
+    assert ask(f"_time:>={at(5)} | {text} 5m", to_ns=DAY + 10 * MINUTE) == fewer
+    assert ask(f"* | filter _time:[{at(5)} TO {at(10)}}} | {text}") == fewer
+    same = [{"n": 2, "n_before": 2, "n_change": 0.0}]
+    assert ask(f"_time:5m | {text} 1d") == same
+    assert ask(f"NOT _time:<now-5m | {text} 1d") == same
+    inside = "stats count() if (_time:1m) as n | compare 1d | drop n_change"
+    for filter_text in ("_time:5m", "source:(web OR db) _time:2026-01-02"):
+        assert ask(f"{filter_text} | {inside}") == [{"n": 1, "n_before": 1}]
 
 
 def test_a_join_inside_is_compared_too(ask: Any) -> None:

@@ -51,7 +51,6 @@ MISTAKES = [
     ("*" + " | context" * 40, "at most 64 times"),
     ("*" + " | stats count() as n | compare | fields n" * 7, "at most 64 times"),
     ("* | extract '" + "x" * 1000 + "<a>'", "at most 1000 characters"),
-    ("_time:1h | stats count() | compare 1h", "give the range beside"),
     ("* | compare", "looks at numbers"),
     ("* | stats count() | compare 5", "such as 5m"),
     (

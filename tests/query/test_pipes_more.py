@@ -246,6 +246,18 @@ def test_a_chart_covers_the_range_of_the_filter(ask: Any) -> None:
     assert len(ask(f"{text} | timechart 5m count()", from_ns=DAY + 5 * MINUTE)) == 3
 
 
+def test_what_stands_around_may_lie_outside_of_the_range(ask: Any) -> None:
+    text = "source:web | context before 1 after 1 | fields message"
+    near = ["GET /a 200 in 30ms", "GET /b 500 in 90ms", "GET /a 200 in 10ms"]
+    span = {"from_ns": DAY + MINUTE, "to_ns": DAY + 2 * MINUTE}
+    assert [row["message"] for row in ask(text, **span)] == near
+    minute = f"{at(1)[:-4]}"
+    inside = f"_time:{minute} {text}"
+    assert [row["message"] for row in ask(inside)] == near
+    ann = f"source:db _time:>={at(1441)} | context before 1 by user | fields source"
+    assert [row["source"] for row in ask(ann)] == ["db", "auth"]
+
+
 def test_a_chart_of_too_many_rows_is_refused(ask: Any) -> None:
     with pytest.raises(BadRequest, match="at most 10000 rows of time"):
         ask("* | timechart 1s count()")

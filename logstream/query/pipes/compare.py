@@ -3,10 +3,9 @@
 The pipes in front are run a second time, over a range that lies so much earlier; for
 each number `n`, there are `n`, `n_before` and `n_change`, in percent. Without a span,
 the range right before is meant. A query without a range is about the last span, or the
-last day. Times in the filter would not move, and are refused.
+last day. Times in filters move along, as do `from` and `to` beside the query.
 """
 
-import time
 from collections.abc import Sequence
 
 import msgspec
@@ -41,11 +40,6 @@ class Compare(msgspec.Struct, frozen=True):
                 "compare looks at numbers, such as `stats count() by source | compare "
                 "1d`."
             )
-        if table.builder.has_times():
-            raise BadRequest(
-                "compare moves the range of the query, not the times in a filter: give "
-                "the range beside the query instead, as `from` and `to`."
-            )
         shift_ns = self._bound(table)
         builder = table.builder
         keys = _keys(builder.pipes)
@@ -56,12 +50,11 @@ class Compare(msgspec.Struct, frozen=True):
         """How far back to look; sees to it that the query has a range."""
         builder = table.builder
         span_ns = None if self.span_s is None else round(self.span_s * 1e9)
-        end = builder.to_ns
-        if end is None:
-            end = time.time_ns()
-        begin = builder.from_ns
-        if begin is None:
-            begin = end - (span_ns or _DAY_NS)
+        own_from, own_to = builder.own_span
+        ends = [one for one in (builder.to_ns, own_to) if one is not None]
+        end = min(ends, default=builder.at_ns)
+        begins = [one for one in (builder.from_ns, own_from) if one is not None]
+        begin = max(begins, default=end - (span_ns or _DAY_NS))
         builder.bound(begin, end)
         return span_ns or max(1, end - begin)
 

@@ -1,7 +1,8 @@
 """`level:error | context before 5 after 5 by source`: what stood around each match.
 
-The entries of the whole range that are at most so many before or after a match, in the
-same source or with the same value of another field. Matches stay, and none comes twice.
+The entries that are at most so many before or after a match, in the same source or with
+the same value of another field: of the whole range, and of a day before and after it.
+Matches stay, and none comes twice.
 Behind it stand whole entries again, without columns that were added before.
 """
 
@@ -18,6 +19,7 @@ from logstream.query.values import as_text
 
 MOST = 1_000
 ROWS = 5
+WIDER_NS = 86_400 * 10**9
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -41,6 +43,11 @@ class Context(msgspec.Struct, frozen=True):
         entries = table.builder.entries(All())
         assert places.scan is not None
         assert entries.scan is not None
+        from_ns, to_ns = table.scan.span
+        for scan in (places.scan, entries.scan):
+            scan.wider_ns = WIDER_NS
+            scan.from_ns = None if from_ns is None else from_ns - WIDER_NS
+            scan.to_ns = None if to_ns is None else to_ns + WIDER_NS
         time, number = places.scan.own("timestamp"), places.scan.own("id")
         near, found = table.builder.alias(), table.builder.alias()
         key = as_text(places.value(self.name))
