@@ -43,7 +43,7 @@ from logstream.core.errors import (
     TooLarge,
 )
 from logstream.storage.formats import write as write_result
-from logstream.storage.reader import Page
+from logstream.storage.rows import Page
 from logstream.storage.selection import Selection
 
 Order = Literal["asc", "desc"]

@@ -1,5 +1,6 @@
 """The JSON of answers. Names of keys are the contract's, to the letter."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -7,7 +8,7 @@ from msgspec import Meta
 
 from logstream.core.rejections import RejectReason
 from logstream.core.results import ResultColumn
-from logstream.storage.reader import Row
+from logstream.storage.rows import Row
 
 ENTRY_EXAMPLE = {
     "timestamp": "2025-05-13T00:01:15Z",
@@ -75,6 +76,14 @@ class EntryWithId(msgspec.Struct, frozen=True, gc=False):
 
 class Ok(_Shape, frozen=True, kw_only=True):
     status: Literal["ok"] = "ok"
+
+
+class Ready(_Shape, frozen=True, kw_only=True, omit_defaults=True):
+    status: Annotated[Literal["ok"], Meta(description="Entries are taken.")]
+    left_out: Annotated[
+        list[date],
+        Meta(description="Days that cannot be read, and why: `GET /api/v1/storage`."),
+    ] = []
 
 
 class RejectedEntry(_Shape, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from logstream.api.problems import problem_of
 from logstream.api.reading import ReadGate, client_of, watch
 from logstream.api.shapes import entry_lines
 from logstream.core.errors import LogStreamError, TooLarge
-from logstream.storage.reader import Page
+from logstream.storage.rows import Page
 
 MEDIA_TYPE = "application/x-ndjson"
 

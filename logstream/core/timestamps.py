@@ -9,6 +9,7 @@ digits when it comes as text.
 import re
 import time
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 NS_PER_S = 1_000_000_000
 MIN_NS = 0
@@ -36,10 +37,16 @@ def now_ns() -> int:
 def format_ns(ns: int) -> str:
     """Nanoseconds since the epoch as canonical text."""
     seconds, fraction = divmod(ns, NS_PER_S)
-    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    text = _format_s(seconds)
     if fraction == 0:
         return text + "Z"
     return f"{text}.{fraction:09d}".rstrip("0") + "Z"
+
+
+@lru_cache(1024)
+def _format_s(seconds: int) -> str:
+    """Entries come, and are shown, many to a second."""
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse_ns(value: str | float) -> int:

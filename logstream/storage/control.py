@@ -4,6 +4,9 @@ A query is one or more statements on cursors of one thread. Whoever runs it make
 known with `bounded_by`, and `Hub.reading` keeps to it: no method of the reader has to
 hand it on. DuckDB forgets an interrupt that comes between two statements, so it is sent
 again and again until the query has ended.
+
+One thread watches the clock for all of them: to start one for each query takes 0.06 ms,
+and 1 ms where others run.
 """
 
 import threading
@@ -11,6 +14,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import date
+from math import inf
 
 import duckdb
 
@@ -31,8 +36,11 @@ class QueryControl:
         self._deadline = time.monotonic() + timeout_s
         self._lock = threading.Lock()
         self._cursors: list[duckdb.DuckDBPyConnection] = []
-        self._timer: threading.Timer | None = None
         self._cancelled = False
+        self.days: set[date] = set()
+        """That it looked into."""
+        self.left_out: set[date] = set()
+        """That it should have looked into, and could not."""
 
     def cancel(self) -> None:
         """Stop what runs, soon, and whatever the query would run after it."""
@@ -65,35 +73,75 @@ class QueryControl:
             raise over
         with self._lock:
             self._cursors.append(cursor)
-            self._set_timer()
+            self._set_alarm()
         try:
             yield
         finally:
             with self._lock:  # no interrupt comes after this
                 self._cursors.remove(cursor)
-                if not self._cursors and self._timer is not None:
-                    self._timer.cancel()
-                    self._timer = None
+                if not self._cursors:
+                    _alarms.clear(self)
 
-    def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        left = _AGAIN_S if self._cancelled else self._deadline - time.monotonic()
-        self._timer = threading.Timer(max(left, _AGAIN_S), self._on_timer)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _on_timer(self) -> None:
+    def ring(self) -> None:
+        """Its time may be over."""
         with self._lock:
             self._interrupt()
+
+    def _set_alarm(self) -> None:
+        soon = time.monotonic() + _AGAIN_S
+        _alarms.set(self, soon if self._cancelled else max(self._deadline, soon))
 
     def _interrupt(self) -> None:
         for cursor in self._cursors:
             cursor.interrupt()
         if self._cursors:
-            self._set_timer()
+            self._set_alarm()
 
 
+class _Alarms:
+    """Rings at given times, from one thread of its own. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._due: dict[QueryControl, float] = {}
+        self._wakes = inf
+        self._thread: threading.Thread | None = None
+
+    def set(self, control: QueryControl, at: float) -> None:
+        """Ring then, by `time.monotonic`, and not when it was set to before."""
+        with self._changed:
+            self._due[control] = at
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._run, name="query-alarms", daemon=True
+                )
+                self._thread.start()
+            elif at < self._wakes:
+                self._changed.notify()
+
+    def clear(self, control: QueryControl) -> None:
+        with self._changed:  # it may wake for nothing: that is cheaper than to tell it
+            self._due.pop(control, None)
+
+    def _run(self) -> None:
+        while True:
+            for control in self._wait():
+                control.ring()
+
+    def _wait(self) -> list[QueryControl]:
+        """Those whose time has come."""
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                if over := [one for one, at in self._due.items() if at <= now]:
+                    for control in over:
+                        del self._due[control]
+                    return over
+                self._wakes = min(self._due.values(), default=inf)
+                self._changed.wait(None if self._wakes == inf else self._wakes - now)
+
+
+_alarms = _Alarms()
 _current: ContextVar[QueryControl | None] = ContextVar("query_control", default=None)
 
 

@@ -17,23 +17,25 @@ from logstream.storage.hub import Hub
 from logstream.storage.paging import (
     Cursor,
     decode_cursor,
-    encode_cursor,
     query_checksum,
 )
 from logstream.storage.partition import PartitionState
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import Look, look_into
-from logstream.storage.results import Result, json_value
+from logstream.storage.results import Result
+from logstream.storage.rows import (
+    ROW,
+    ROW_COLUMNS,
+    Page,
+    Row,
+    page_by_offset,
+    page_by_time,
+    row_of,
+)
 from logstream.storage.selection import Selection, condition, union, value_of
 
 T = TypeVar("T")
 
-_ROW = (
-    "id, epoch_ns(timestamp), rtrim(rtrim(strftime(timestamp, "
-    "'%Y-%m-%dT%H:%M:%S.%n'), '0'), '.') || 'Z', source, level, message, "
-    "CAST(CAST(fields AS JSON) AS VARCHAR)"
-)
-_ROW_COLUMNS = 7
 _NOTHING = Sql("")
 MAX_GROUPS = 100_000
 """Values that any answer counts, the most frequent ones: a sender's names must not
@@ -49,30 +51,12 @@ ENTRY_COLUMNS = (
 _ID_COLUMN = ResultColumn("id", "text")
 
 _TRIES = 3
-_EMPTY = msgspec.Raw(b"{}")
 _NOT_ITS_FORM = (
     duckdb.InterruptException,
     duckdb.OutOfMemoryException,
     duckdb.FatalException,
 )
 """What stops a query of either form; see `Selection.fast`."""
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An entry as it is answered: encodes to the contract's shape, with its id."""
-
-    id: int
-    timestamp: str
-    source: str
-    level: str
-    message: str
-    fields: msgspec.Raw
-
-
-class Page(msgspec.Struct, frozen=True):
-    rows: list[Row]
-    cursor: str | None
-    """Of the next page; None at the end."""
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,9 +168,9 @@ class Reader:
                 text = f"SELECT 1 FROM {partition.name}.applied WHERE segment = ?"
                 if not db.execute(text, (segment,)).fetchone():
                     continue
-                text = f"SELECT {_ROW} FROM {partition.name}.entries WHERE id = ?"
+                text = f"SELECT {ROW} FROM {partition.name}.entries WHERE id = ?"
                 if found := db.execute(text, (entry_id,)).fetchone():
-                    return _row(found)
+                    return row_of(found)
             return None
 
         return self._read(find)
@@ -366,7 +350,7 @@ class Reader:
                     break
             return found
 
-        return _page(self._read(find), limit, query)
+        return page_by_time(self._read(find), limit, query)
 
     def _by_value(
         self,
@@ -393,7 +377,7 @@ class Reader:
                 db,
                 selection,
                 Sql(
-                    f"(SELECT {_ROW}, {selected}",
+                    f"(SELECT {ROW}, {selected}",
                     tuple(param for key in keys for param in key.params),
                 ),
                 Sql(
@@ -402,7 +386,7 @@ class Reader:
                 ),
                 fast=fast,
             )
-            columns = [f"c{at}" for at in range(_ROW_COLUMNS)]
+            columns = [f"c{at}" for at in range(ROW_COLUMNS)]
             text = (
                 f"SELECT {', '.join(columns)} FROM ({each.text}) "
                 f"AS r({', '.join((*columns, *names))}) "
@@ -410,14 +394,7 @@ class Reader:
             )
             return db.execute(text, (*each.params, limit + 1, offset)).fetchall()
 
-        found = self._read(find)
-        following = None
-        if len(found) > limit:
-            following = Cursor(query=query, kind="offset", offset=offset + limit)
-        return Page(
-            [_row(row) for row in found[:limit]],
-            encode_cursor(following) if following else None,
-        )
+        return page_by_offset(self._read(find), limit, query, offset)
 
 
 def _read_either_way(
@@ -441,7 +418,7 @@ def _sort_keys(value: Sql) -> tuple[Sql, ...]:
 def _page_of(look: Look, where: Sql, *, descending: bool) -> str:
     order = "DESC" if descending else "ASC"
     return (
-        f"SELECT {_ROW} FROM {look.among(where.text)} "
+        f"SELECT {ROW} FROM {look.among(where.text)} "
         f"ORDER BY timestamp {order}, id {order} LIMIT ?"
     )
 
@@ -452,32 +429,6 @@ def _after(where: Sql, start: Cursor, *, descending: bool) -> Sql:
     later = f"timestamp {sign} {at} OR (timestamp = {at} AND id {sign} ?)"
     text = f"{where.text} AND ({later})"
     return Sql(text, (*where.params, start.timestamp_ns, start.timestamp_ns, start.id))
-
-
-def _page(found: Sequence[tuple[Any, ...]], limit: int, query: int) -> Page:
-    rows = [_row(row) for row in found[:limit]]
-    if len(found) <= limit or not rows:
-        return Page(rows, None)
-    last = found[limit - 1]
-    following = Cursor(query=query, kind="key", timestamp_ns=last[1], id=rows[-1].id)
-    return Page(rows, encode_cursor(following))
-
-
-def _row(found: Sequence[Any]) -> Row:
-    entry_id, _, timestamp, source, level, message, fields = found
-    return Row(
-        id=entry_id,
-        timestamp=timestamp,
-        source=source,
-        level=level,
-        message=message,
-        fields=_fields_json(fields),
-    )
-
-
-def _fields_json(text: object) -> msgspec.Raw:
-    found = json_value(text) if isinstance(text, str) else None
-    return _EMPTY if found is None else found
 
 
 def _totals(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:

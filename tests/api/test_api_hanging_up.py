@@ -15,7 +15,7 @@ from logstream.api.app import build_app
 from logstream.api.server import serve
 from logstream.config.settings import QueryConfig, Settings, StorageConfig
 from logstream.storage.hub import Hub
-from logstream.storage.reader import Page
+from logstream.storage.rows import Page
 from logstream.telemetry.metrics import REGISTRY
 
 ENDLESS = "SELECT count(*) FROM range(1000000000000) t(i) WHERE sqrt(i) = -1"

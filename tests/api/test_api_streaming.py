@@ -15,7 +15,7 @@ from logstream.api.app import build_app
 from logstream.api.server import serve
 from logstream.config.settings import QueryConfig, Settings
 from logstream.core.errors import QueryTimeout
-from logstream.storage.reader import Page
+from logstream.storage.rows import Page
 
 Client = TestClient[Litestar]
 LINES = {"Accept": "application/x-ndjson"}

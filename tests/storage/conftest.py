@@ -13,7 +13,8 @@ from logstream.storage.batch import Batch
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
-from logstream.storage.reader import Page, Reader
+from logstream.storage.reader import Reader
+from logstream.storage.rows import Page
 from logstream.storage.selection import Selection
 
 
