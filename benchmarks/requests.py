@@ -40,7 +40,8 @@ async def _connection(port: int, path: str, until: float) -> tuple[int, list[flo
     return done, waits
 
 
-async def _load(port: int, path: str, connections: int, seconds: float) -> float:
+async def load(port: int, path: str, connections: int, seconds: float) -> float:
+    """Requests per second, on so many connections for so long."""
     until = time.perf_counter() + seconds
     results = await asyncio.gather(
         *(_connection(port, path, until) for _ in range(connections))
@@ -66,13 +67,13 @@ def main() -> None:
         ServerProcess(Path(name), {"LOGSTREAM_PLUGINS_FOLDER": plugins}) as server,
     ):
 
-        def load(path: str, seconds: float) -> float:
-            return asyncio.run(_load(server.port, path, options.connections, seconds))
+        def rate(path: str, seconds: float) -> float:
+            return asyncio.run(load(server.port, path, options.connections, seconds))
 
-        load("/benchmark/decode", 1)
-        load("/api/v1/logs", 1)
-        decoded = load("/benchmark/decode", options.seconds)
-        durable = load("/api/v1/logs", options.seconds)
+        rate("/benchmark/decode", 1)
+        rate("/api/v1/logs", 1)
+        decoded = rate("/benchmark/decode", options.seconds)
+        durable = rate("/api/v1/logs", options.seconds)
         print(f"  ratio {durable / decoded:.2f}")
 
 
