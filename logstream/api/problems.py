@@ -41,6 +41,7 @@ TITLES = {
     "bad_request": "The request cannot be used",
     "query_syntax": "The query does not parse",
     "entry_rejected": "An entry cannot be stored",
+    "already_there": "The name is taken",
     "too_large": "The request is too large",
     "unknown_encoding": "The Content-Encoding is not known",
     "unsupported_media_type": "The Content-Type is not taken here",

@@ -140,6 +140,15 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     skipped: list[str]
 
 
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """A saved query."""
+
+    name: str
+    query: str
+    description: str
+    created: str
+
+
 class Sql(msgspec.Struct, frozen=True, kw_only=True):
     """A question in SQL."""
 
@@ -213,6 +222,20 @@ class Backend(Protocol):
 
     def set_retention(self, policy: Policy | None) -> Retained:
         """Have this from now on; None goes back to the config."""
+        ...
+
+    def saved(self) -> list[Named]:
+        """By name."""
+        ...
+
+    def saved_one(self, name: str) -> Named: ...
+
+    def save(
+        self, name: str, query: str, *, description: str, replace: bool
+    ) -> Named: ...
+
+    def unsave(self, name: str) -> Named:
+        """Remove it; what it was."""
         ...
 
     def backup(self, folder: str) -> Saved: ...

@@ -11,6 +11,7 @@ from logstream.cli.backend import (
     FileFormat,
     Found,
     Gone,
+    Named,
     Policy,
     Retained,
     Saved,
@@ -19,16 +20,8 @@ from logstream.cli.backend import (
     Stored,
     Totals,
 )
-from logstream.core.errors import (
-    BadRequest,
-    ConfigError,
-    LogStreamError,
-    NotFound,
-    QuerySyntaxError,
-    QueryTimeout,
-    ServerUnreachable,
-    StorageError,
-)
+from logstream.client.problems import error_of
+from logstream.core.errors import BadRequest, ConfigError, ServerUnreachable
 from logstream.core.findings import Report
 from logstream.core.results import Table
 from logstream.core.timestamps import format_ns
@@ -45,10 +38,8 @@ _LONG = httpx.Timeout(10.0, read=3600.0)
 T = TypeVar("T")
 
 
-class _Problem(msgspec.Struct, frozen=True, kw_only=True):
-    type: str = ""
-    detail: str = ""
-    offset: int | None = None
+class _Removed(msgspec.Struct, frozen=True, kw_only=True):
+    removed: Named
 
 
 class _Frequency(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +122,7 @@ class HttpBackend:
         with self._client.stream("POST", "/api/v1/query", json=body) as response:
             if not response.is_success:
                 response.read()
-                raise _error_of(response, self.where)
+                raise error_of(response, self.where)
             for part in response.iter_bytes():
                 sink(part)
 
@@ -195,6 +186,25 @@ class HttpBackend:
         body = msgspec.to_builtins(policy)
         return _decode(self._call("PUT", "/api/v1/retention", json=body), Retained)
 
+    def saved(self) -> list[Named]:
+        return _decode(self._call("GET", "/api/v1/saved"), list[Named])
+
+    def saved_one(self, name: str) -> Named:
+        return _decode(self._call("GET", _saved_path(name)), Named)
+
+    def save(self, name: str, query: str, *, description: str, replace: bool) -> Named:
+        body = {
+            "name": name,
+            "query": query,
+            "description": description,
+            "replace": replace,
+        }
+        return _decode(self._call("POST", "/api/v1/saved", json=body), Named)
+
+    def unsave(self, name: str) -> Named:
+        answer = self._call("DELETE", _saved_path(name))
+        return _decode(answer, _Removed).removed
+
     def backup(self, folder: str) -> Saved:
         body = {"to": folder}
         answer = self._call("POST", "/api/v1/backup", json=body, timeout=_LONG)
@@ -214,7 +224,7 @@ class HttpBackend:
             ) from None
         if response.is_success:
             return response
-        raise _error_of(response, self.where)
+        raise error_of(response, self.where)
 
 
 def answers(url: str, *, timeout_s: float = 2.0) -> bool:
@@ -243,6 +253,16 @@ def _search_body(search: Search) -> dict[str, Any]:
     return body
 
 
+def _saved_path(name: str) -> str:
+    """Raises BadRequest: it would be another path."""
+    from urllib.parse import quote
+
+    from logstream.storage.saved_queries import check_name
+
+    check_name(name)
+    return f"/api/v1/saved/{quote(name, safe='')}"
+
+
 def _span(from_ns: int | None, to_ns: int | None) -> dict[str, str]:
     span = {"from": from_ns, "to": to_ns}
     return {name: format_ns(ns) for name, ns in span.items() if ns is not None}
@@ -261,29 +281,3 @@ def _decode(response: httpx.Response, kind: type[T]) -> T:
         raise ServerUnreachable(
             f"{response.url} does not answer as LogStream does: {error}"
         ) from None
-
-
-def _error_of(response: httpx.Response, where: str) -> LogStreamError:
-    """The server's problem as the error that it was."""
-    status = response.status_code
-    try:
-        problem = msgspec.json.decode(response.content, type=_Problem)
-    except msgspec.MsgspecError:
-        problem = _Problem()
-    if not problem.type.startswith("urn:logstream:"):
-        return ServerUnreachable(
-            f"What answers at {where} is no LogStream server: {status} "
-            f"{response.reason_phrase}."
-        )
-    detail = problem.detail or f"The server answered {status}."
-    if problem.offset is not None:
-        return QuerySyntaxError(detail, offset=problem.offset)
-    if status == 504:
-        return QueryTimeout(detail)
-    if status in (400, 413, 415, 422):
-        return BadRequest(detail)
-    if status == 404:
-        return NotFound(detail)
-    if status == 503 or problem.type == "urn:logstream:storage_corrupt":
-        return StorageError(detail)
-    return LogStreamError(f"{where}: {detail}")

@@ -13,6 +13,7 @@ from logstream.cli.backend import (
     FileFormat,
     Found,
     Gone,
+    Named,
     Policy,
     Retained,
     Saved,
@@ -206,6 +207,19 @@ class LocalBackend:
         found = msgspec.to_builtins(self._engine.keeper.set_retention(wanted))
         return msgspec.convert(found, Retained)
 
+    def saved(self) -> list[Named]:
+        return [_named(one) for one in self._engine.saved.all()]
+
+    def saved_one(self, name: str) -> Named:
+        return _named(self._engine.saved.get(name))
+
+    def save(self, name: str, query: str, *, description: str, replace: bool) -> Named:
+        saved = self._engine.saved
+        return _named(saved.add(name, query, description=description, replace=replace))
+
+    def unsave(self, name: str) -> Named:
+        return _named(self._engine.saved.remove(name))
+
     def backup(self, folder: str) -> Saved:
         done = self._engine.keeper.backup(Path(folder))
         return msgspec.convert(msgspec.to_builtins(done), Saved)
@@ -213,6 +227,10 @@ class LocalBackend:
     def verify(self) -> Report:
         report: Report = self._engine.keeper.verify()
         return report
+
+
+def _named(one: Any) -> Named:
+    return msgspec.convert(msgspec.to_builtins(one), Named)
 
 
 def _query_of(search: Search) -> "Query":

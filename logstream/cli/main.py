@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from logstream import __version__
-from logstream.cli.commands import config, dead_letters, plugins, retention
+from logstream.cli.commands import config, dead_letters, plugins, retention, saved
 from logstream.cli.commands.analyze import analyze
 from logstream.cli.commands.backup import backup
 from logstream.cli.commands.collect import collect
@@ -67,6 +67,7 @@ app.command(rich_help_panel=_ASK)(sql)
 app.command(rich_help_panel=_ASK)(analyze)
 app.command(rich_help_panel=_ASK)(stats)
 app.command(rich_help_panel=_ASK)(sources)
+app.add_typer(saved.app, rich_help_panel=_ASK)
 app.command(rich_help_panel=_MORE)(export)
 app.command("import", rich_help_panel=_MORE)(import_files)
 app.command(rich_help_panel=_MORE)(storage)

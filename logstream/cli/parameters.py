@@ -56,6 +56,39 @@ NoColor: TypeAlias = Annotated[
     bool, typer.Option("--no-color", help="No colours. NO_COLOR does the same.")
 ]
 
+Limit: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        "-n",
+        min=0,
+        help="At most so many; 0 = all. Without it 100 entries, or as many rows "
+        "as one answer may have.",
+        show_default=False,
+    ),
+]
+Sort: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="FIELD[:asc|desc]",
+        help="Sort by timestamp, source, level, message or a field; "
+        "without a direction the largest come first.",
+    ),
+]
+Source: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--source", "-s", help="Only of this source; may be repeated."),
+]
+Level: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--level", "-l", help="Only of this level; may be repeated."),
+]
+Ids: TypeAlias = Annotated[bool, typer.Option("--ids", help="With the id of each.")]
+Explain: TypeAlias = Annotated[
+    bool,
+    typer.Option("--explain", help="Print what would be done instead of doing it."),
+]
+
 
 def time_range(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
     """Both ends in nanoseconds, counted from one now.

@@ -7,22 +7,9 @@ import msgspec
 
 from logstream.client.answer import Form
 from logstream.client.database import Question
-from logstream.core.errors import (
-    BadRequest,
-    ConfigError,
-    LogStreamError,
-    QuerySyntaxError,
-    QueryTimeout,
-    ServerUnreachable,
-    StorageError,
-)
+from logstream.client.problems import error_of
+from logstream.core.errors import ConfigError, ServerUnreachable
 from logstream.core.timestamps import format_ns
-
-
-class _Problem(msgspec.Struct, frozen=True, kw_only=True):
-    type: str = ""
-    detail: str = ""
-    offset: int | None = None
 
 
 class _Added(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,24 +62,4 @@ class RemotePlace:
             ) from None
         if response.is_success:
             return response.content
-        raise _error_of(response, self.where)
-
-
-def _error_of(response: httpx.Response, where: str) -> LogStreamError:
-    """The server's problem, as the error that it was."""
-    try:
-        problem = msgspec.json.decode(response.content, type=_Problem)
-    except msgspec.MsgspecError:
-        problem = _Problem()
-    if not problem.type.startswith("urn:logstream:"):
-        return ServerUnreachable(
-            f"What answers at {where} is no LogStream server: {response.status_code}."
-        )
-    detail = problem.detail or f"The server answered {response.status_code}."
-    if problem.offset is not None:
-        return QuerySyntaxError(detail, offset=problem.offset)
-    if response.status_code == 504:
-        return QueryTimeout(detail)
-    if response.status_code < 500 and response.status_code != 429:
-        return BadRequest(detail)
-    return StorageError(detail)
+        raise error_of(response, self.where)

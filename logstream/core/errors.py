@@ -7,12 +7,13 @@ LogStreamError
 ├── BadRequest           the caller sent something unusable       HTTP 400, exit 2
 │   ├── QuerySyntaxError   has `.offset`, into the query text
 │   ├── EntryRejected      has `.index`, into the batch
+│   ├── AlreadyThere       another one has this name              HTTP 409
 │   ├── TooLarge           over a limit that the config names     HTTP 413
 │   └── UnknownEncoding    a Content-Encoding we do not speak     HTTP 415
-├── NotFound             no such entry                            HTTP 404
-├── Overloaded           we are full; try again later             HTTP 429
-├── TooManyQueries       so many wait that one more is refused    HTTP 429
-├── NotReady             replaying or stopping; try again         HTTP 503
+├── NotFound             no such entry or saved query             HTTP 404, exit 2
+├── Overloaded           we are full; try again later             HTTP 429, exit 4
+├── TooManyQueries       so many wait that one more is refused    HTTP 429, exit 4
+├── NotReady             replaying or stopping; try again         HTTP 503, exit 4
 └── StorageError         the disk or DuckDB refused               HTTP 503, exit 4
     ├── DiskFull           no room to write; try again            HTTP 507
     ├── FolderInUse        another process owns the data folder
@@ -76,6 +77,11 @@ class EntryRejected(BadRequest):
         """From the closed set `core.rejections.REASONS`."""
 
 
+class AlreadyThere(BadRequest):
+    code = "already_there"
+    http_status = 409
+
+
 class TooLarge(BadRequest):
     code = "too_large"
     http_status = 413
@@ -89,12 +95,14 @@ class UnknownEncoding(BadRequest):
 class NotFound(LogStreamError):
     code = "not_found"
     http_status = 404
+    exit_code = 2
 
 
 class Overloaded(LogStreamError):
     code = "overloaded"
     retryable = True
     http_status = 429
+    exit_code = 4
 
     def __init__(self, *, queued_bytes: int, capacity_bytes: int) -> None:
         super().__init__(
@@ -109,12 +117,14 @@ class TooManyQueries(LogStreamError):
     code = "too_many_queries"
     retryable = True
     http_status = 429
+    exit_code = 4
 
 
 class NotReady(LogStreamError):
     code = "not_ready"
     retryable = True
     http_status = 503
+    exit_code = 4
 
 
 class StorageError(LogStreamError):

@@ -38,6 +38,7 @@ from logstream.storage.dead_letters import DeadLetter, DeadLetterStore
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
+from logstream.storage.saved_queries import SavedQueries
 from logstream.storage.sql.console import SqlConsole
 from logstream.storage.statements import Statements
 from logstream.storage.turns import Turns
@@ -125,6 +126,7 @@ class Engine:
         reader: Reader,
         sql: SqlConsole,
         statements: Statements,
+        saved: SavedQueries,
         dead_letters: DeadLetterStore,
         make_pool: Callable[[Callable[[Segment, Outcome], None]], WorkerPool],
         make_journal: Callable[[WorkerPool, GroupDone], Journal],
@@ -138,6 +140,7 @@ class Engine:
         self.reader = reader
         self.sql = sql
         self.statements = statements
+        self.saved = saved
         self.dead_letters = dead_letters
         self.compile_filter = compile_filter
         self._files = files

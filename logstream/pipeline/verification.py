@@ -6,10 +6,13 @@ from logstream.core.errors import BadRequest
 from logstream.core.findings import Report
 from logstream.journal.check import verify_answers, verify_journal, verify_positions
 from logstream.query import compile_filter
+from logstream.query.query import compile_query
 from logstream.storage.backup import MANIFEST, verify_backup
 from logstream.storage.hub import Hub
 from logstream.storage.partitions import Partitions
 from logstream.storage.retention import verify_retention
+from logstream.storage.saved_queries import FILE as SAVED
+from logstream.storage.saved_queries import verify_saved
 from logstream.storage.verify import (
     LETTERS,
     note_strangers,
@@ -22,7 +25,7 @@ from logstream.storage.verify import (
 _OURS = {
     *("lock", "journal", "partitions", "tmp"),
     *("positions.json", "idempotency.ndjson", "retention.json"),
-    *(LETTERS, f"{LETTERS}.wal"),
+    *(LETTERS, f"{LETTERS}.wal", SAVED),
 }
 """What lies in a data folder."""
 
@@ -63,6 +66,7 @@ def _verify_small(data: Path, report: Report, *, in_use: bool = False) -> None:
     verify_positions(data / "positions.json", report)
     verify_answers(data / "idempotency.ndjson", report, in_use=in_use)
     verify_retention(data / "retention.json", report, compile_query=compile_filter)
+    verify_saved(data / SAVED, report, compile_query=compile_query)
     for path in sorted(data.iterdir()):
         if path.name in _OURS:
             continue

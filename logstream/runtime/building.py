@@ -28,6 +28,7 @@ from logstream.pipeline.verification import verify_running
 from logstream.pipeline.worker import Outcome, Worker
 from logstream.plugins.manager import Plugins, load_plugins
 from logstream.query import compile_filter
+from logstream.query.query import compile_query
 from logstream.runtime.builtins import BUILTINS
 from logstream.runtime.contexts import CollectorContext, Context
 from logstream.storage.backup import BackupDone
@@ -41,6 +42,8 @@ from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.retention import Retention
+from logstream.storage.saved_queries import FILE as SAVED
+from logstream.storage.saved_queries import SavedQueries
 from logstream.storage.sql.console import SqlConsole
 from logstream.storage.sql.tables import SqlTables
 from logstream.storage.statements import Statements
@@ -234,6 +237,9 @@ def _build(
             partitions,
             timeout_s=settings.query.timeout_s,
             tmp=folder.tmp if folder else None,
+        ),
+        saved=SavedQueries(
+            folder.path / SAVED if folder else None, compile_query=compile_query
         ),
         dead_letters=dead_letters,
         make_pool=make_pool,

@@ -11,6 +11,7 @@ from logstream.plugins.manager import Plugins
 from logstream.runtime.building import open_engine
 from logstream.storage.dead_letters import DeadLetterStore
 from logstream.storage.reader import Reader
+from logstream.storage.saved_queries import SavedQueries
 from logstream.storage.sql.console import SqlConsole
 from logstream.storage.statements import Statements
 
@@ -53,6 +54,10 @@ class LocalEngine:
                 return (await stream.commit()).entries
 
         return asyncio.run(put())
+
+    @property
+    def saved(self) -> SavedQueries:
+        return self._engine.saved
 
     @property
     def dead_letters(self) -> DeadLetterStore:

@@ -28,6 +28,7 @@ from logstream.journal.answers import Answer
 from logstream.pipeline.decode import Decoded, decode_lines
 from logstream.pipeline.engine import Engine, QueueState, Readiness
 from logstream.pipeline.intake import Remember, StreamResult
+from logstream.query.query import compile_query
 from logstream.storage.backup import BackupDone
 from logstream.storage.dead_letters import DeadLetter
 from logstream.storage.deletion import Deleted
@@ -36,6 +37,7 @@ from logstream.storage.partition import PartitionState
 from logstream.storage.reader import Stats
 from logstream.storage.retention import RetentionState
 from logstream.storage.rows import Page, Row
+from logstream.storage.saved_queries import SavedQueries
 from logstream.storage.selection import Selection
 from logstream.storage.sql.answer import SqlResult
 from logstream.storage.sql.shaping import Shape
@@ -216,6 +218,9 @@ class ShelfKeeper:
     async def run(self, work: Callable[[], Any]) -> Any:
         return work()
 
+    def left_out(self) -> list[date]:
+        return []
+
     def describe(self) -> StorageState:
         day = PartitionState(day=date(2026, 1, 2), stored_bytes=100, rows=5)
         totals = StorageTotals(
@@ -283,6 +288,7 @@ class ShelfEngine:
         self.dead_letters = ShelfLetters()
         self.keeper = ShelfKeeper()
         self.sql = ShelfConsole()
+        self.saved = SavedQueries(None, compile_query=compile_query)
         self.state = Readiness(ready=True)
         self.settled = 0
         self.replayed: list[Sequence[int] | None] = []

@@ -18,8 +18,10 @@ from logstream.cli.configuration import load, plugins_of
 from logstream.cli.connect import open_backend
 from logstream.cli.http_backend import HttpBackend
 from logstream.core.errors import (
+    AlreadyThere,
     BadRequest,
     FolderInUse,
+    NotFound,
     QuerySyntaxError,
     ServerUnreachable,
 )
@@ -352,3 +354,23 @@ def test_retention_is_set_and_reset(backend: Backend) -> None:
         assert backend.retention().policy == policy
     finally:
         assert backend.set_retention(None) == before
+
+
+def test_saved_queries_are_added_and_removed(backend: Backend) -> None:
+    assert backend.saved() == []
+    try:
+        made = backend.save("b.1", "level:info", description="ü", replace=False)
+        assert (made.name, made.query, made.description) == ("b.1", "level:info", "ü")
+        assert backend.saved() == [made]
+        assert backend.saved_one("b.1") == made
+        with pytest.raises(AlreadyThere, match="level:info"):
+            backend.save("b.1", "*", description="", replace=False)
+        with pytest.raises(QuerySyntaxError) as refused:
+            backend.save("c", "level:info | nothing", description="", replace=False)
+        assert refused.value.offset == 13
+    finally:
+        assert backend.unsave("b.1").name == "b.1"
+    with pytest.raises(NotFound, match=r"b\.1"):
+        backend.saved_one("b.1")
+    with pytest.raises(BadRequest, match="name"):
+        backend.saved_one("../health")

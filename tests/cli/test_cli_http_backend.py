@@ -7,14 +7,18 @@ import pytest
 from logstream.cli.backend import Search
 from logstream.cli.http_backend import HttpBackend, answers
 from logstream.core.errors import (
+    AlreadyThere,
     BadRequest,
     ConfigError,
     LogStreamError,
     NotFound,
+    NotReady,
     QuerySyntaxError,
     QueryTimeout,
     ServerUnreachable,
-    StorageError,
+    StorageCorrupt,
+    TooLarge,
+    TooManyQueries,
 )
 
 
@@ -115,10 +119,13 @@ def test_pages_are_asked_for_as_they_are_taken(stub: Any) -> None:
     [
         (400, "bad_request", BadRequest),
         (404, "not_found", NotFound),
-        (413, "too_large", BadRequest),
+        (409, "already_there", AlreadyThere),
+        (413, "too_large", TooLarge),
+        (422, "idempotency_mismatch", BadRequest),
+        (429, "too_many_queries", TooManyQueries),
         (500, "internal", LogStreamError),
-        (500, "storage_corrupt", StorageError),
-        (503, "not_ready", StorageError),
+        (500, "storage_corrupt", StorageCorrupt),
+        (503, "not_ready", NotReady),
         (504, "query_timeout", QueryTimeout),
     ],
 )

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from logstream.cli.asking import sort_of
 from logstream.cli.commands.collect import seconds_of
-from logstream.cli.commands.query import sort_of
 from logstream.cli.commands.serve import greeting, with_demo
 from logstream.cli.connect import configured_url
 from logstream.cli.pointing import caret

@@ -197,3 +197,26 @@ def test_retention_and_deletion_make_room_on_a_full_disk(disk: Path) -> None:
         assert answer.json()["entries"] > 0
         _until(lambda: send("2026-01-02") == 200, "deletion made no room")
         assert server.terminate() == 0
+
+
+def test_saved_queries_stay_as_they_are_on_a_full_disk(disk: Path) -> None:
+    folder = disk.parent
+    with ServerProcess(folder, config=_config(0)).wait_until_serving() as server:
+
+        def save(name: str) -> int:
+            body = json.dumps({"name": name, "query": "x" * 8000}).encode()
+            return server.ask("POST", "/api/v1/saved", body).status
+
+        assert save("before") == 200
+        ballast = _fill(disk)
+        assert save("while-full") == 507
+        assert server.ask("DELETE", "/api/v1/saved/before").status in (200, 507)
+        names = [one["name"] for one in server.get("/api/v1/saved")]
+        server.kill()
+        server.wait()
+        ballast.unlink()
+    with ServerProcess(folder, config=_config(0)).wait_until_serving() as server:
+        assert [one["name"] for one in server.get("/api/v1/saved")] == names
+        body = json.dumps({"name": "after", "query": "*"}).encode()
+        assert server.ask("POST", "/api/v1/saved", body).status == 200
+        assert server.terminate() == 0

@@ -1,0 +1,166 @@
+"""A query asked and its answer printed: for `query`, for saved ones, at the prompt."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import typer
+
+from logstream.cli.output import OutputFormat, is_terminal
+from logstream.cli.parameters import time_range
+
+if TYPE_CHECKING:
+    from logstream.cli.backend import Backend, Search
+
+NEWEST = "timestamp:desc"
+DEFAULT_ENTRIES = 100
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for beside the query's text."""
+
+    sources: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    from_ns: int | None = None
+    to_ns: int | None = None
+    limit: int | None = None
+    """None: `DEFAULT_ENTRIES`, or with pipes as many rows as one answer may have."""
+    sort_by: str = "timestamp"
+    descending: bool = True
+    ids: bool = False
+    explain: bool = False
+    output: OutputFormat = OutputFormat.table
+    color: bool = True
+
+    @property
+    def is_sorted(self) -> bool:
+        """Otherwise than without a wish."""
+        return (self.sort_by, self.descending) != ("timestamp", True)
+
+
+def asked_of(
+    *,
+    from_: str | None,
+    to: str | None,
+    sort: str,
+    source: list[str] | None,
+    level: list[str] | None,
+    no_color: bool,
+    **more: Any,
+) -> Asked:
+    """What the options of `query` say; the others are those of `Asked`.
+
+    Raises:
+        BadRequest, typer.BadParameter: an option says nothing usable.
+    """
+    begin_ns, end_ns = time_range(from_, to)
+    field, descending = sort_of(sort)
+    return Asked(
+        sources=tuple(source or ()),
+        levels=tuple(level or ()),
+        from_ns=begin_ns,
+        to_ns=end_ns,
+        sort_by=field,
+        descending=descending,
+        color=not no_color,
+        **more,
+    )
+
+
+def ask(backend: "Backend", text: str, asked: Asked) -> None:
+    """Raises LogStreamError: as the backend's methods do."""
+    from logstream.cli.entries import write_entries
+    from logstream.cli.pointing import pointing_at
+    from logstream.cli.rows import write_rows
+
+    is_piped = has_pipes(text)
+    search = _search(text, asked, is_piped=is_piped)
+    with pointing_at(text):
+        if asked.explain:
+            _print_plan(backend.explain(search), asked.output)
+            return
+        if is_piped:
+            if asked.is_sorted:
+                _refuse_order()
+            write_rows(backend.table(search), asked.output, color=asked.color)
+            return
+        count = write_entries(
+            backend.search(search), asked.output, ids=asked.ids, color=asked.color
+        )
+    if asked.output is OutputFormat.table and is_terminal():
+        typer.echo(_summary(count, search), err=True)
+
+
+def has_pipes(text: str) -> bool:
+    """Whether there are pipes. What does not parse is for the backend to say."""
+    if "|" not in text:
+        return False
+    from logstream.core.errors import QuerySyntaxError
+    from logstream.query.query import parse_query
+
+    try:
+        return bool(parse_query(text).pipes)
+    except QuerySyntaxError:
+        return True
+
+
+def _search(text: str, asked: Asked, *, is_piped: bool) -> "Search":
+    from logstream.cli.backend import Search
+
+    default = 0 if is_piped else DEFAULT_ENTRIES
+    return Search(
+        text=text,
+        sources=asked.sources,
+        levels=asked.levels,
+        from_ns=asked.from_ns,
+        to_ns=asked.to_ns,
+        limit=default if asked.limit is None else asked.limit,
+        sort_by=asked.sort_by,
+        descending=asked.descending,
+        ids=asked.ids,
+    )
+
+
+def sort_of(text: str) -> tuple[str, bool]:
+    """`field:asc` as the field and whether it descends.
+
+    Raises:
+        BadRequest: no field.
+    """
+    from logstream.core.errors import BadRequest
+
+    field, colon, direction = text.rpartition(":")
+    if not colon or direction.lower() not in ("asc", "desc"):
+        field, direction = text, "desc"
+    if not field:
+        raise BadRequest("--sort: write such as timestamp:asc or duration_ms:desc.")
+    return field, direction.lower() == "desc"
+
+
+def _refuse_order() -> None:
+    from logstream.core.errors import BadRequest
+
+    raise BadRequest("--sort does not go with pipes: use `| sort by`.")
+
+
+def _print_plan(found: dict[str, Any], output: OutputFormat) -> None:
+    from logstream.cli.output import write, write_json
+
+    if output is not OutputFormat.table:
+        write_json(found)
+        return
+    lines = [f"Query  {found['query']}"]
+    for scan, days in found["days"].items():
+        for one in days:
+            blocks = one["place"] or "all blocks"
+            lines.append(f"Reads  {scan}: {one['day']}, {blocks}")
+    lines += [f"SQL    {found['sql']}", found["plan"]]
+    write("\n".join(lines) + "\n")
+
+
+def _summary(count: int, search: "Search") -> str:
+    if count == 0:
+        where = " in that time" if search.from_ns or search.to_ns else ""
+        return f"Nothing matches{where}. `logstream sources` lists what there is."
+    noun = "entry" if count == 1 else "entries"
+    more = ", the limit: --limit 0 shows all" if count == search.limit else ""
+    return f"{count:,} {noun}{more}."
