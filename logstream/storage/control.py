@@ -9,6 +9,7 @@ One thread watches the clock for all of them: to start one for each query takes 
 and 1 ms where others run.
 """
 
+import atexit
 import threading
 import time
 from collections.abc import Iterator
@@ -105,6 +106,7 @@ class _Alarms:
         self._changed = threading.Condition()
         self._due: dict[QueryControl, float] = {}
         self._wakes = inf
+        self._ended = False
         self._thread: threading.Thread | None = None
 
     def set(self, control: QueryControl, at: float) -> None:
@@ -112,6 +114,10 @@ class _Alarms:
         with self._changed:
             self._due[control] = at
             if self._thread is None or not self._thread.is_alive():
+                self._ended = False
+                # A thread that runs when Python ends has DuckDB's module complain.
+                atexit.unregister(self._end)
+                atexit.register(self._end)
                 self._thread = threading.Thread(
                     target=self._run, name="query-alarms", daemon=True
                 )
@@ -123,15 +129,22 @@ class _Alarms:
         with self._changed:  # it may wake for nothing: that is cheaper than to tell it
             self._due.pop(control, None)
 
+    def _end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
     def _run(self) -> None:
-        while True:
+        while not self._ended:
             for control in self._wait():
                 control.ring()
 
     def _wait(self) -> list[QueryControl]:
         """Those whose time has come."""
         with self._changed:
-            while True:
+            while not self._ended:
                 now = time.monotonic()
                 if over := [one for one, at in self._due.items() if at <= now]:
                     for control in over:
@@ -139,6 +152,7 @@ class _Alarms:
                     return over
                 self._wakes = min(self._due.values(), default=inf)
                 self._changed.wait(None if self._wakes == inf else self._wakes - now)
+            return []
 
 
 _alarms = _Alarms()

@@ -38,6 +38,7 @@ def test_a_saved_query_runs_as_if_it_were_typed(run: Run, data: str) -> None:
         found = run("saved", "run", "errors", *options, *more)
         assert found.returncode == 0, found.stderr
         assert found.stdout == typed.stdout != b""
+        assert found.stderr == typed.stderr == b""
     assert run("saved", "run", "many", *more).stdout == b"3\n"
 
 
