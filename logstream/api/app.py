@@ -28,6 +28,7 @@ from logstream.api import (
 from logstream.api.bodies import Bodies
 from logstream.api.context import ApiContext
 from logstream.api.key_turns import KeyTurns
+from logstream.api.left_out import tell_left_out
 from logstream.api.openapi import document_of
 from logstream.api.problems import on_exception
 from logstream.api.reading import ReadGate
@@ -94,6 +95,7 @@ def build_app(
             [*ROUTES, *plugin_routes],
             state=State(context.as_state()),
             exception_handlers={Exception: on_exception},
+            before_send=[tell_left_out],
             lifespan=[lifespan],
             request_max_body_size=None,
             logging_config=None,

@@ -13,7 +13,7 @@ from logstream.api.context import context_of, json_answer
 from logstream.api.operations import Operation
 from logstream.api.parameters import Fields, NoParameters, query_of
 from logstream.api.problems import Unready
-from logstream.api.shapes import Health, Ok, PositionsAnswer
+from logstream.api.shapes import Health, Ok, PositionsAnswer, Ready
 from logstream.core.errors import BadRequest, NotReady
 from logstream.pipeline.engine import QueueState
 from logstream.telemetry.metrics import REGISTRY
@@ -75,18 +75,21 @@ async def liveness() -> Response[bytes]:
         tag="Operate",
         summary="Readiness: entries are taken",
         description="Takes GET and HEAD. 503 with the `reason`: `replaying`, "
-        "`disk_full`, `starting` or `stopping`.",
-        answer=Ok,
+        "`disk_full`, `starting` or `stopping`. Days that cannot be read, which are no "
+        "reason to be unready, are in `left_out`.",
+        answer=Ready,
         example={"status": "ok"},
         problems=(NotReady,),
     ).as_opt(),
 )
 async def readiness(request: AnyRequest) -> Response[bytes]:
-    state = context_of(request).engine.readiness()
+    engine = context_of(request).engine
+    state = engine.readiness()
     if not state.ready:
         text = _UNREADY.get(state.reason, "The server takes no entries now.")
         raise Unready(text, reason=state.reason)
-    return json_answer(b'{"status":"ok"}')
+    ready = Ready(status="ok", left_out=engine.keeper.left_out())
+    return json_answer(msgspec.json.encode(ready))
 
 
 @get(

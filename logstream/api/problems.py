@@ -29,6 +29,7 @@ from logstream.core.errors import (
     QueryTimeout,
     TooManyQueries,
     UnknownEncoding,
+    UnreadableDays,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -61,6 +62,7 @@ TITLES = {
     "query_memory": "The query needs too much memory",
     "query_cancelled": "The query was given up",
     "too_many_queries": "Too many queries wait",
+    "unreadable_days": "Some days cannot be read",
     "store_failed": "The server has to be started again",
     "storage_corrupt": "A part of the store is damaged",
 }
@@ -69,6 +71,7 @@ TITLES = {
 _TELLS = (
     *(BadRequest, NotFound, Overloaded, NotReady, DiskFull),
     *(QueryTimeout, QueryMemory, QueryCancelled, TooManyQueries),
+    UnreadableDays,
 )
 """Errors whose text is for the caller. The text of others may name files."""
 

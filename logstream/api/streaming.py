@@ -8,6 +8,7 @@ a last line, `{"error": …}`, since the status is long sent.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from logstream.api.bodies import AnyRequest
 from logstream.api.problems import problem_of
 from logstream.api.reading import ReadGate, client_of, watch
 from logstream.api.shapes import entry_lines
-from logstream.core.errors import LogStreamError, TooLarge
+from logstream.core.errors import LogStreamError, TooLarge, UnreadableDays
 from logstream.storage.rows import Page
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -93,13 +94,15 @@ async def stream(gate: ReadGate, request: AnyRequest, rows: Rows) -> LinesRespon
         Everything that `ReadGate.run` and the read do.
     """
     count = min(rows.limit, _FIRST_ROWS)
+    told: set[date] = set()
     first = await gate.run(
         lambda: _page(rows, count, rows.cursor),
         request=request,
         timeout_s=rows.timeout_s,
         keep_watch=True,
+        left_out=told,
     )
-    return LinesResponse(_lines(gate, client_of(request), rows, first), request)
+    return LinesResponse(_lines(gate, client_of(request), rows, first, told), request)
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -115,9 +118,11 @@ def _page(rows: Rows, count: int, cursor: str | None) -> _Part:
 
 
 async def _lines(
-    gate: ReadGate, client: str, rows: Rows, part: _Part
+    gate: ReadGate, client: str, rows: Rows, part: _Part, told: set[date]
 ) -> AsyncIterator[bytes]:
+    """Args: told: Days that the header names, as they cannot be read."""
     left = rows.limit
+    left_out: set[date] = set()
     try:
         while True:
             yield part.lines
@@ -131,7 +136,12 @@ async def _lines(
                 client=client,
                 timeout_s=rows.timeout_s,
                 settled=True,
+                left_out=left_out,
             )
+            if lost := sorted(left_out - told):
+                raise UnreadableDays(
+                    f"These days cannot be read any more: {', '.join(map(str, lost))}."
+                )
         if rows.whole:
             raise TooLarge(
                 f"There are more than {rows.limit} entries (query.max_stream_rows): "

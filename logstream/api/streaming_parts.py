@@ -10,8 +10,10 @@ format but NDJSON has a place for it.
 import asyncio
 import concurrent.futures
 from collections.abc import AsyncIterator, Callable
+from datetime import date
 
 from logstream.api.bodies import AnyRequest
+from logstream.api.left_out import note_left_out
 from logstream.api.reading import ReadGate, client_of, watch
 from logstream.api.streaming import LinesResponse
 from logstream.core.errors import LogStreamError, QueryCancelled, QueryTimeout
@@ -40,12 +42,14 @@ async def stream_parts(
     """
     parts = _Parts(asyncio.get_running_loop(), timeout_s)
 
+    left_out: set[date] = set()
+
     def run() -> None:
         write(parts.put)
         parts.end()
 
     job = asyncio.ensure_future(
-        gate.run(run, client=client_of(request), timeout_s=timeout_s)
+        gate.run(run, client=client_of(request), timeout_s=timeout_s, left_out=left_out)
     )
 
     def stop(_: object) -> None:
@@ -62,6 +66,7 @@ async def stream_parts(
     except LogStreamError:
         gone.cancel()
         raise
+    note_left_out(request.scope, left_out)  # known before there is a first row
     return LinesResponse(_chained(first, sending), request, media_type)
 
 

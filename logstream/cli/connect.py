@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import typer
+
 from logstream.cli.backend import Backend
 from logstream.cli.configuration import load, plugins_of
 from logstream.config.environment import SERVER_VARIABLE
@@ -64,6 +66,7 @@ def open_backend(
     if url is not None:
         with HttpBackend(url) as remote:
             yield remote
+            _tell_left_out(sorted(remote.left_out))
         return
     _expect_folder(settings)
     from logstream.cli.local_backend import open_local
@@ -74,6 +77,17 @@ def open_backend(
         except FolderInUse as error:
             raise _explain(error) from None
         yield local
+        _tell_left_out(local.left_out())
+
+
+def _tell_left_out(days: list[str]) -> None:
+    if days:
+        more = f" and {len(days) - 5} more" if len(days) > 5 else ""
+        typer.echo(
+            f"left out: {', '.join(days[-5:])}{more}: these days cannot be read; "
+            "`logstream storage` says why.",
+            err=True,
+        )
 
 
 def _expect_folder(settings: Settings) -> None:

@@ -70,7 +70,13 @@ class HttpBackend:
             raise ConfigError(
                 f"{url!r} is no address of a server: write such as http://127.0.0.1:8000"
             )
-        self._client = httpx.Client(base_url=self.where, timeout=_TIMEOUT)
+        self.left_out: set[str] = set()
+        """Days that answers lack, since the server cannot read them."""
+        self._client = httpx.Client(
+            base_url=self.where,
+            timeout=_TIMEOUT,
+            event_hooks={"response": [self._note_left_out]},
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -212,6 +218,10 @@ class HttpBackend:
 
     def verify(self) -> Report:
         return _decode(self._call("POST", "/api/v1/verify", timeout=_LONG), Report)
+
+    def _note_left_out(self, response: httpx.Response) -> None:
+        days = response.headers.get("logstream-left-out", "")
+        self.left_out.update(filter(None, days.split(", ")))
 
     def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:

@@ -224,6 +224,10 @@ class LocalBackend:
         done = self._engine.keeper.backup(Path(folder))
         return msgspec.convert(msgspec.to_builtins(done), Saved)
 
+    def left_out(self) -> list[str]:
+        """Days that answers lack, since they cannot be read."""
+        return [day.isoformat() for day in self._engine.left_out()]
+
     def verify(self) -> Report:
         report: Report = self._engine.keeper.verify()
         return report

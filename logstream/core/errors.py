@@ -21,6 +21,7 @@ LogStreamError
     ├── QueryTimeout       over the time limit                    HTTP 504
     ├── QueryMemory        over the memory limit
     ├── QueryCancelled     whoever asked has gone                 HTTP 499
+    ├── UnreadableDays     it would leave out days, or did
     └── StorageCorrupt     retrying cannot help                   HTTP 500
 """
 
@@ -162,6 +163,10 @@ class QueryCancelled(StorageError):
     code = "query_cancelled"
     retryable = False
     http_status = 499
+
+
+class UnreadableDays(StorageError):
+    code = "unreadable_days"
 
 
 class StoreFailed(StorageError):

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +43,7 @@ class Keeper:
     Args:
         describe: Lists the store.
         verify: Checks it.
+        left_out: Days of which not all can be read just now.
         backup: Makes one in a folder; given what has the store stand still.
     """
 
@@ -52,12 +54,14 @@ class Keeper:
         retention: Retention,
         describe: Callable[[], StorageState],
         verify: Callable[[], Report],
+        left_out: Callable[[], list[date]],
         backup: Callable[[Path, Pause], BackupDone],
     ) -> None:
         self._deletion = deletion
         self._retention = retention
         self.describe = describe
         self.verify = verify
+        self.left_out = left_out
         self._make_backup = backup
         self._backing_up = threading.Lock()
         self._turn = threading.Lock()

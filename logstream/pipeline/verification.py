@@ -24,7 +24,7 @@ from logstream.storage.verify import (
 
 _OURS = {
     *("lock", "journal", "partitions", "tmp"),
-    *("positions.json", "idempotency.ndjson", "retention.json"),
+    *("days.json", "positions.json", "idempotency.ndjson", "retention.json"),
     *(LETTERS, f"{LETTERS}.wal", SAVED),
 }
 """What lies in a data folder."""
@@ -55,7 +55,7 @@ def verify_folder(path: Path) -> Report:
         return report
     if not (path / "partitions").is_dir():
         raise BadRequest(f"{path} is no data folder, and no backup.")
-    verify_partition_files(path / "partitions", report)
+    verify_partition_files(path / "partitions", report, path / "days.json")
     verify_journal(path / "journal", report)
     verify_dead_letters(path / LETTERS, report)
     _verify_small(path, report)

@@ -158,7 +158,11 @@ def _build(
     *,
     sql_tables: SqlTables,
 ) -> Engine:
-    partitions = Partitions(hub, folder.partitions if folder else None)
+    partitions = Partitions(
+        hub,
+        folder.partitions if folder else None,
+        register=folder.path / "days.json" if folder else None,
+    )
     dead_letters = DeadLetterStore(
         hub,
         folder.path / "dead-letters.duckdb" if folder else None,
@@ -291,6 +295,7 @@ def _build_keeper(
         retention=retention,
         describe=partial(describe, hub, partitions, timeout_s=timeout_s),
         verify=partial(verify_running, hub, partitions, data),
+        left_out=partitions.left_out,
         backup=backup,
     )
 

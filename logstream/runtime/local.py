@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 
 from logstream.config.settings import Settings
 from logstream.pipeline.engine import Engine, StoredQuery
@@ -69,6 +70,10 @@ class LocalEngine:
         """Of all that was acked before the call."""
         self._engine.settle_now()
         return self._engine.keeper
+
+    def left_out(self) -> list[date]:
+        """Days of which not all is in answers, as far as anybody looked."""
+        return self._engine.keeper.left_out()
 
     def compile_filter(self, text: str) -> StoredQuery:
         return self._engine.compile_filter(text)

@@ -30,9 +30,10 @@ class QueryControl:
 
     Args:
         timeout_s: Of all its statements together.
+        left_out: Takes the days that it should have looked into, and could not.
     """
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, left_out: set[date] | None = None) -> None:
         self.timeout_s = timeout_s
         self._deadline = time.monotonic() + timeout_s
         self._lock = threading.Lock()
@@ -40,8 +41,7 @@ class QueryControl:
         self._cancelled = False
         self.days: set[date] = set()
         """That it looked into."""
-        self.left_out: set[date] = set()
-        """That it should have looked into, and could not."""
+        self.left_out: set[date] = set() if left_out is None else left_out
 
     def cancel(self) -> None:
         """Stop what runs, soon, and whatever the query would run after it."""

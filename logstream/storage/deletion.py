@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 import duckdb
 import msgspec
 
-from logstream.core.errors import DiskFull, QueryTimeout, StorageError
-from logstream.core.sql import Sql
+from logstream.core.errors import DiskFull, QueryTimeout, StorageError, UnreadableDays
+from logstream.core.sql import TRUE, Sql
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
@@ -49,6 +49,7 @@ class Deletion:
         """Take the entries away. No query that begins later sees one of them.
 
         Raises:
+            UnreadableDays: a day does not open; the others are done.
             StorageError: DuckDB or the disk refused. Some days may be done.
             DiskFull: there is no room to say what is gone.
         """
@@ -56,7 +57,16 @@ class Deletion:
         def remove(partition: Partition, selection: Selection) -> dict[str, int] | None:
             return self.delete_in(partition, selection, reason=reason)
 
-        return self._over_days(selection, remove)
+        done = self._over_days(selection, remove)
+        span = (selection.from_ns, selection.to_ns)
+        if left := self._partitions.unreadable(*span):
+            raise UnreadableDays(
+                f"{done.entries} entries were deleted, but none of these days, which "
+                f"do not open: {', '.join(map(str, left))}."
+            )
+        if selection.where == TRUE:
+            self._partitions.forget_lost(*span)
+        return done
 
     def delete_in(
         self, partition: Partition, selection: Selection, *, reason: DeletedReason

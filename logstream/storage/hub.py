@@ -9,8 +9,9 @@ import logging
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,7 @@ from logstream.core.errors import (
     StorageCorrupt,
     StorageError,
     StoreFailed,
+    UnreadableDays,
 )
 from logstream.storage.control import QueryControl, current_control
 from logstream.storage.shredding import Shredding
@@ -83,6 +85,7 @@ class Hub:
         self._failure_lock = threading.Lock()
         self._on_failure: Callable[[], None] = lambda: None
         self._on_invalid: Callable[[str], bool] = lambda _: False
+        self._on_corrupt: Callable[[Collection[date]], list[date]] = lambda _: []
         self._root = duckdb.connect(":memory:", config=options)
         self.shredding = Shredding(self._root)
 
@@ -106,6 +109,12 @@ class Hub:
         be attached anew (`invalid_database`); it says whether that will be done.
         """
         self._on_invalid = call
+
+    def on_corrupt(self, call: Callable[[Collection[date]], list[date]]) -> None:
+        """Call this, on the thread that met damage, with the days that its query looked
+        into (none: nobody knows); it says which days it has set aside.
+        """
+        self._on_corrupt = call
 
     def confine(self, *, folders: Sequence[Path], files: Sequence[Path] = ()) -> None:
         """Open no file from now on but these and those in these folders, take no more
@@ -145,9 +154,21 @@ class Hub:
                     cursor.execute(limit)
                 yield cursor
         except duckdb.Error as error:
-            raise _read_error(error, control) from error
+            failure = _read_error(error, control)
+            if isinstance(failure, StorageCorrupt):
+                failure = self._look_for_damage(control.days) or failure
+            raise failure from error
         finally:
             cursor.close()
+
+    def _look_for_damage(self, days: Collection[date]) -> StorageError | None:
+        aside = ", ".join(map(str, self._on_corrupt(days)))
+        if not aside:
+            return None
+        return UnreadableDays(
+            f"A partition is damaged, and was set aside ({aside}): ask again, and what "
+            "is sound is found."
+        )
 
     @contextmanager
     def noticing(self) -> Iterator[None]:

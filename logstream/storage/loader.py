@@ -187,6 +187,8 @@ class Loader:
         try:
             with self._guarding(partition):
                 yield partition
+            if partition.is_gone():
+                raise StorageError(f"The file of {partition.path} was removed.")
         finally:
             partition.writers.leave()
 

@@ -85,6 +85,10 @@ class Partition:
             self.dirty_rows -= rows
             self.dirty_since = time.monotonic()
 
+    def is_gone(self) -> bool:
+        """Whether somebody took its file away."""
+        return self.path is not None and not self.path.exists()
+
     def logged_bytes(self) -> int:
         """In its write-ahead log, and so in memory, until a checkpoint."""
         if self.path is None:

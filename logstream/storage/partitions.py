@@ -24,10 +24,13 @@ import msgspec
 
 from logstream.core.durable import sync_folder
 from logstream.core.errors import StorageCorrupt, StorageError
+from logstream.storage.control import QueryControl, current_control
 from logstream.storage.generations import drop_files, files_in
 from logstream.storage.hub import Hub, first_line
+from logstream.storage.lost_days import GONE, LostDays
 from logstream.storage.partition import (
     INDEX,
+    NS_PER_DAY,
     SUFFIX,
     WAL,
     Partition,
@@ -42,13 +45,18 @@ from logstream.telemetry.metrics import PARTITIONS, PARTITIONS_BROKEN
 
 _log = logging.getLogger(__name__)
 
-ASIDE = ".broken-"
 REMOVED = ".removed"
 """What a file is called from the moment its day is gone until it is unlinked."""
 _REMOVE_TIMEOUT_S = 10.0
 _BROKEN_PAUSE_S = 5.0
 _CHECKPOINT_WAIT_S = 5.0
 _REOPEN_TIMEOUT_S = 2.0
+_LOOK_TIMEOUT_S = 60.0
+_READ_ALL = """
+SELECT max(id), max(timestamp), max(source), max(level), max(length(message)),
+    max(length(CAST(fields AS VARCHAR))), (SELECT max(segment) FROM {name}.applied)
+FROM {name}.entries
+"""
 ROW_GROUP_ROWS = 20_480
 """A sixth of DuckDB's default: a body of 8 MB makes a whole one, which is compressed,
 shredded and in the file as it is loaded. What does not is logged, and held in memory
@@ -75,47 +83,61 @@ class Partitions:
 
     Args:
         folder: None keeps every day in memory.
+        register: Where the days that there are stand, so that one is missed whose file
+            is gone; None: none is.
     """
 
-    def __init__(self, hub: Hub, folder: Path | None) -> None:
+    def __init__(
+        self, hub: Hub, folder: Path | None, *, register: Path | None = None
+    ) -> None:
         self._hub = hub
         self._folder = folder
         self._lock = threading.Lock()
         self._attached: dict[date, Partition] = {}
         self._broken: dict[date, _Broken] = {}
-        if folder is not None:
-            _finish_removals(folder)
+        removed = _finish_removals(folder) if folder is not None else set()
         self._files: dict[date, Path] = files_in(folder) if folder else {}
         self._days: set[date] = set(self._files)
-        self._aside: dict[Path, str] = {}
-        for path in folder.glob(f"*{SUFFIX}{ASIDE}*") if folder else ():
-            if path.suffix != WAL and day_of_name(path) is not None:
-                self._aside[path] = "it was set aside before"
+        self._lost = LostDays(folder, register, self._days, removed)
         self._set_gauges()
         hub.on_invalid(self._note_invalid)
+        hub.on_corrupt(self.set_damaged_aside)
 
     def days(self, from_ns: int | None = None, to_ns: int | None = None) -> list[date]:
-        """Days that may hold instants in [from_ns, to_ns), the newest first."""
+        """Days that may hold instants in [from_ns, to_ns), the newest first. The query
+        that runs is told which of them are lost.
+        """
         first = day_of(from_ns) if from_ns is not None else date.min
         last = day_of(max(to_ns - 1, 0)) if to_ns is not None else date.max
         with self._lock:
+            if control := current_control():
+                control.left_out.update(self._lost.between(first, last))
+                control.left_out.update(d for d in self._broken if first <= d <= last)
             return sorted((d for d in self._days if first <= d <= last), reverse=True)
 
     def readable(self, days: Iterable[date]) -> list[Partition]:
         """These days, attached; one that does not open is reported and left out."""
         found: list[Partition] = []
+        control = current_control()
         for day in days:
             with self._lock:
                 broken = self._broken.get(day)
                 if day not in self._days:
                     continue  # removed since it was listed
-            if broken is not None and time.monotonic() < broken.until:
-                continue
-            try:
-                found.append(self.attach(day, make=False))
-            except StorageError as error:
-                if broken is None:
-                    _log.warning("A partition is left out of answers: %s", error)
+            if broken is None or time.monotonic() >= broken.until:
+                try:
+                    found.append(self.attach(day, make=False))
+                except StorageError as error:
+                    if broken is None:
+                        _log.warning("A partition is left out of answers: %s", error)
+                else:
+                    if control is not None:
+                        control.days.add(day)
+                        if broken is not None:
+                            self._is_back(day, control)
+                    continue
+            if control is not None:
+                control.left_out.add(day)
         return found
 
     def attach(self, day: date, *, make: bool = True) -> Partition:
@@ -131,6 +153,9 @@ class Partitions:
         with self._lock:
             if (partition := self._attached.get(day)) is not None:
                 return partition
+            self._miss(day)
+            if make:
+                self._lost.expect(day, self._days)
             if not make and day not in self._days:
                 raise StorageError(f"The partition of {day} was removed.")
             try:
@@ -167,7 +192,7 @@ class Partitions:
             if broken := self._broken.pop(day, None):
                 reason = broken.reason
             if path.exists():
-                self._rename_aside(path, reason)
+                self._lost.set_aside(path, reason)
             self._files.pop(day, None)
             if damaged is not None:
                 damaged.writers.end()
@@ -246,12 +271,12 @@ class Partitions:
             return list(self._attached.values())
 
     def states(self) -> list[PartitionState]:
-        """Every day, the newest first, and files that were set aside."""
+        """Every day, the newest first, and what is lost of one."""
         with self._lock:
             found = dict.fromkeys(self._days, "")
             for day, broken in self._broken.items():
                 found[day] = broken.reason
-            aside = list(self._aside.items())
+            lost = self._lost.states()
         states = [
             PartitionState(
                 day=day,
@@ -260,15 +285,7 @@ class Partitions:
             )
             for day, broken in found.items()
         ]
-        states += [
-            PartitionState(
-                day=broken_day,
-                stored_bytes=path.stat().st_size,
-                broken=f"kept as {path.name}: {reason}",
-            )
-            for path, reason in aside
-            if (broken_day := day_of_name(path)) is not None and path.exists()
-        ]
+        states += lost
         return sorted(states, key=lambda state: (state.day, state.broken), reverse=True)
 
     def stored_bytes(self) -> int:
@@ -313,6 +330,7 @@ class Partitions:
                 checkpointed whatever `when` says, and loads wait for it. 0 = no bound.
         """
         self._reopen_invalid()
+        self._look_for_files()
         done = 0
         logged = {one: one.logged_bytes() for one in self.attached()}
         total = sum(logged.values()) if max_logged_bytes else 0
@@ -377,6 +395,7 @@ class Partitions:
         removed = path.with_name(path.name + REMOVED)
         try:
             path.rename(removed)
+            self._lost.save(self._days - {partition.day})
         except OSError as failure:
             raise StorageError(
                 f"The partition {path} cannot be removed ({failure.strerror})."
@@ -443,6 +462,98 @@ class Partitions:
                 del self._attached[partition.day]
             _log.warning("%s is opened anew after a failed checkpoint.", partition.day)
 
+    def _look_for_files(self) -> None:
+        """Let go of days whose file somebody took away, and keep which there are."""
+        for partition in self.attached():
+            if not partition.is_gone():
+                continue
+            with partition.writers.alone(_REOPEN_TIMEOUT_S) as alone, self._lock:
+                if not alone or self._attached.get(partition.day) is not partition:
+                    continue
+                if not partition.is_gone():
+                    continue
+                self._detach(partition)
+                partition.writers.end()
+                del self._attached[partition.day]
+                self._miss(partition.day)
+        with self._lock:
+            self._lost.look()
+            self._lost.save(self._days)
+            self._set_gauges()
+
+    def _miss(self, day: date) -> None:
+        """If the file of a day that is not attached is gone, it is lost."""
+        path = self._path_of(day)
+        if path is None or day not in self._days or path.exists():
+            return
+        self._days.discard(day)
+        self._files.pop(day, None)
+        self._broken.pop(day, None)
+        self._lost.miss(day, GONE)
+        if wal_of(path).exists():
+            self._lost.set_aside(path, "its file is gone")
+        self._set_gauges()
+
+    def _is_back(self, day: date, control: QueryControl) -> None:
+        """It opens again, and all of it is there if nothing of it is lost."""
+        with self._lock:
+            if not self._lost.between(day, day):
+                control.left_out.discard(day)
+
+    def left_out(self) -> list[date]:
+        """Days of which not all is in answers just now, as far as anybody looked."""
+        with self._lock:
+            return sorted({*self._broken, *self._lost.between(date.min, date.max)})
+
+    def forget_lost(self, from_ns: int | None, to_ns: int | None) -> None:
+        """All between these instants was deleted: whole days are missed no more."""
+        first = date.min if from_ns is None else day_of(from_ns + NS_PER_DAY - 1)
+        last = date.max if to_ns is None else day_of(to_ns - NS_PER_DAY)
+        with self._lock:
+            self._lost.forget(first, last)
+            self._lost.save(self._days)
+            self._set_gauges()
+
+    def unreadable(
+        self, from_ns: int | None = None, to_ns: int | None = None
+    ) -> list[date]:
+        """Days in [from_ns, to_ns) that did not open when they were last tried."""
+        days = self.days(from_ns, to_ns)
+        with self._lock:
+            return [day for day in days if day in self._broken]
+
+    def set_damaged_aside(self, days: Collection[date]) -> list[date]:
+        """Read these days (none: all that are open) to the last block, in the time of
+        the query that runs; set aside what does not read. Which those are, as far as
+        the time went.
+        """
+        found = []
+        control = current_control() or QueryControl(_LOOK_TIMEOUT_S)
+        for partition in self.attached():
+            if partition.path is None or (days and partition.day not in days):
+                continue
+            if self._is_sound(partition, control):
+                continue
+            with partition.writers.alone(_REOPEN_TIMEOUT_S) as alone:
+                if alone:
+                    self.set_aside(partition.day, partition)
+                    found.append(partition.day)
+        return found
+
+    def _is_sound(self, partition: Partition, control: QueryControl) -> bool:
+        """As far as anybody knows."""
+        cursor = self._hub.cursor()
+        try:
+            with control.stopping(cursor):
+                cursor.execute(_READ_ALL.format(name=partition.name)).fetchall()
+        except duckdb.Error as error:
+            return not is_corrupt(error)
+        except StorageError:
+            return True  # there was no time to find out
+        finally:
+            cursor.close()
+        return True
+
     def _detach(self, partition: Partition) -> None:
         cursor = self._hub.cursor()
         try:
@@ -452,28 +563,9 @@ class Partitions:
         finally:
             cursor.close()
 
-    def _rename_aside(self, path: Path, reason: str) -> None:
-        number = 1
-        while (target := path.with_name(f"{path.name}{ASIDE}{number}")).exists():
-            number += 1
-        try:
-            path.rename(target)
-            if wal_of(path).exists():
-                wal_of(path).rename(wal_of(target))
-        except OSError as failure:
-            raise StorageError(
-                f"The damaged partition {path} cannot be renamed ({failure.strerror})."
-            ) from None
-        self._aside[target] = reason
-        _log.error(
-            "A partition is damaged, and kept as %s: %s. A new one is made.",
-            target,
-            reason,
-        )
-
     def _set_gauges(self) -> None:
         PARTITIONS.set(len(self._days))
-        PARTITIONS_BROKEN.set(len(self._broken) + len(self._aside))
+        PARTITIONS_BROKEN.set(len(self._broken) + len(self._lost))
 
     def _path_of(self, day: date) -> Path | None:
         if self._folder is None:
@@ -487,10 +579,14 @@ class _Content(msgspec.Struct, frozen=True):
     """Of the journal, that it has applied."""
 
 
-def _finish_removals(folder: Path) -> None:
+def _finish_removals(folder: Path) -> set[date]:
     """Days whose removal a crash cut short."""
+    days = set()
     for removed in folder.glob(f"*{SUFFIX}{REMOVED}"):
         path = removed.with_name(removed.name.removesuffix(REMOVED))
         if not path.exists():
             wal_of(path).unlink(missing_ok=True)
         removed.unlink(missing_ok=True)
+        if (day := day_of_name(path)) is not None:
+            days.add(day)
+    return days

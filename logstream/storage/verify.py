@@ -16,6 +16,7 @@ from logstream.core.errors import LogStreamError
 from logstream.core.findings import Report
 from logstream.storage.generations import UNFINISHED
 from logstream.storage.hub import Hub, first_line
+from logstream.storage.lost_days import ASIDE, verify_register
 from logstream.storage.partition import (
     INDEX,
     SUFFIX,
@@ -25,7 +26,7 @@ from logstream.storage.partition import (
     generation_of,
     index_of,
 )
-from logstream.storage.partitions import ASIDE, REMOVED, Partitions
+from logstream.storage.partitions import REMOVED, Partitions
 from logstream.storage.skip_index import open_index
 
 LETTERS = "dead-letters.duckdb"
@@ -53,9 +54,17 @@ def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
             report.problem(where, first_line(error))
 
 
-def verify_partition_files(folder: Path, report: Report) -> None:
-    """Those of a folder that no process uses. Nothing in it is changed."""
+def verify_partition_files(
+    folder: Path, report: Report, register: Path | None = None
+) -> None:
+    """Those of a folder that no process uses. Nothing in it is changed.
+
+    Args:
+        register: Names the days that there should be.
+    """
     counts = _files_that_count(folder)
+    if register is not None:
+        verify_register(register, set(filter(None, map(day_of_name, counts))), report)
     for path in sorted(folder.iterdir()):
         where = f"{folder.name}/{path.name}"
         day = day_of_name(path)

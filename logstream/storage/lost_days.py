@@ -1,0 +1,181 @@
+"""Days that are not in answers though they were stored, and how one is missed.
+
+A damaged file is kept under another name. A file that somebody took away is missed,
+since `days.json` names the days that there are: it is written now and then, and before
+a day is removed for good. What is lost is told until somebody deletes all of the day,
+or its file is back at a start.
+"""
+
+import logging
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from logstream.core.durable import write_durably
+from logstream.core.errors import StorageError
+from logstream.core.findings import Report
+from logstream.storage.partition import (
+    SUFFIX,
+    WAL,
+    PartitionState,
+    day_of_name,
+    wal_of,
+)
+
+_log = logging.getLogger(__name__)
+
+ASIDE = ".broken-"
+GONE = "missing: its file is gone"
+
+
+class Register(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `days.json`."""
+
+    days: list[date] = []
+    """Whose files there are."""
+    missing: dict[date, str] = {}
+    """Whose file was gone, and what is said of them. Some have a new one since."""
+
+
+class LostDays:
+    """For one thread at a time: its owner has a lock.
+
+    Args:
+        folder: Of the partitions; None: in memory, where nothing is lost.
+        path: Of the register; None: nothing is missed.
+        days: Whose files there are.
+        removed: Days whose removal a crash cut short.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        path: Path | None,
+        days: Collection[date],
+        removed: Collection[date],
+    ) -> None:
+        self._path = path
+        self._aside: dict[Path, str] = {}
+        for aside in folder.glob(f"*{SUFFIX}{ASIDE}*") if folder else ():
+            if aside.suffix != WAL and day_of_name(aside) is not None:
+                self._aside[aside] = "it was set aside before"
+        before = _read(path)
+        known = {day_of_name(aside) for aside in self._aside} | {*days, *removed}
+        self._missing = {
+            day: reason
+            for day, reason in before.missing.items()
+            if day not in days or day in before.days
+        }
+        for day in sorted({*before.days} - known):
+            self.miss(day, GONE)
+        self._saved = before
+
+    def __len__(self) -> int:
+        return len(self._aside) + len(self._missing)
+
+    def between(self, first: date, last: date) -> list[date]:
+        """Days of which something is lost."""
+        days = {*self._missing, *filter(None, map(day_of_name, self._aside))}
+        return [day for day in days if first <= day <= last] if days else []
+
+    def miss(self, day: date, reason: str) -> None:
+        self._missing[day] = reason
+        _log.error("The partition of %s is %s.", day, reason)
+
+    def expect(self, day: date, days: Iterable[date]) -> None:
+        """A file is made for this day, in place of the one that is missed, if it is:
+        so that it is not taken for that one after a crash.
+        """
+        if day in self._missing:
+            self.save({*days, day})
+
+    def forget(self, first: date, last: date) -> None:
+        """All of these days was deleted: nothing of them is missed any more."""
+        for day in [day for day in self._missing if first <= day <= last]:
+            del self._missing[day]
+
+    def set_aside(self, path: Path, reason: str) -> None:
+        """Keep a damaged file, or what is left of one, under another name.
+
+        Raises:
+            StorageError: it cannot be renamed.
+        """
+        number = 1
+        while True:
+            target = path.with_name(f"{path.name}{ASIDE}{number}")
+            if not (target.exists() or wal_of(target).exists()):
+                break
+            number += 1
+        try:
+            if path.exists():
+                path.rename(target)
+                self._aside[target] = reason
+            if wal_of(path).exists():
+                wal_of(path).rename(wal_of(target))
+        except OSError as failure:
+            raise StorageError(
+                f"The damaged partition {path} cannot be renamed ({failure.strerror})."
+            ) from None
+        _log.error("A partition is kept as %s: %s. A new one is made.", target, reason)
+
+    def look(self) -> None:
+        """What was set aside, and somebody took away, is told of no more."""
+        for path in [path for path in self._aside if not path.exists()]:
+            del self._aside[path]
+
+    def states(self) -> list[PartitionState]:
+        found = [
+            PartitionState(day=day, stored_bytes=0, broken=reason)
+            for day, reason in self._missing.items()
+        ]
+        for path, reason in self._aside.items():
+            if (day := day_of_name(path)) is None:
+                continue
+            with suppress(FileNotFoundError):
+                size = path.stat().st_size
+                told = f"kept as {path.name}: {reason}"
+                found.append(PartitionState(day=day, stored_bytes=size, broken=told))
+        return found
+
+    def save(self, days: Iterable[date]) -> None:
+        """Keep which days there are, if that has changed. A failure is only logged:
+        it is tried again, and costs no more than that a day is not missed.
+        """
+        now = Register(days=sorted(days), missing=dict(self._missing))
+        if self._path is None or now == self._saved:
+            return
+        try:
+            write_durably(self._path, msgspec.json.encode(now))
+        except OSError as failure:
+            _log.warning("Which days there are cannot be kept: %s", failure)
+        else:
+            self._saved = now
+
+
+def verify_register(path: Path, days: Collection[date], report: Report) -> None:
+    """Of a folder that no process uses, which has the files of these days."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Register)
+    except FileNotFoundError:
+        return
+    except (OSError, msgspec.MsgspecError) as error:
+        report.problem(path.name, str(error))
+        return
+    for day in sorted({*found.days} - {*days}):
+        report.problem(f"partitions/{day}{SUFFIX}", GONE)
+    for day, reason in sorted(found.missing.items()):
+        if day in days or day not in found.days:
+            report.note(path.name, f"{day} is {reason}")
+
+
+def _read(path: Path | None) -> Register:
+    if path is None or not path.exists():
+        return Register()
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Register)
+    except (OSError, msgspec.MsgspecError) as error:
+        _log.warning("Which days there were cannot be read in %s: %s", path, error)
+        return Register()
