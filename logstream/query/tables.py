@@ -186,8 +186,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             BadRequest: nothing, in a closed table.
         """
-        if name in self.columns:
-            return self.columns[name]
+        own = self._own_name(name)
+        if own in self.columns:
+            return self.columns[own]
         if not self.is_open or self.scan is None:
             near = difflib.get_close_matches(name, self.columns, n=1)
             hint = f": did you mean {near[0]}?" if near else "."
@@ -195,10 +196,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             raise BadRequest(
                 f"There is no column {name!r} here{hint} There are {known}."
             )
-        if name in self.gone:
+        if own in self.gone:
             return _MISSING
-        if (short := name.removeprefix(FIELDS_PREFIX)) in self.columns:
-            return self.columns[short]
         subject = subject_of(name)
         if isinstance(subject, Column):
             kind = _KINDS.get(subject.name, "text")
@@ -206,8 +205,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         field = Field(self.scan, subject)
         if self.patch is None:
             return field
-        own = json_text(self.patch, subject)
-        return Typed(of("coalesce({}, {})", own, as_text(field)), "text")
+        added = json_text(self.patch, subject)
+        return Typed(of("coalesce({}, {})", added, as_text(field)), "text")
 
     def typed(self, name: str) -> Typed:
         """The same, as it is grouped and compared by: a field is text."""

@@ -13,9 +13,11 @@ from logstream.core.sql import Sql
 from logstream.query.field_sql import extract, safe_value
 from logstream.query.fragments import of
 from logstream.query.names import Path
+from logstream.query.numbers import LARGEST
 from logstream.query.scans import ScanBuilder
 
 NULL_TEXT = Sql("NULL::VARCHAR")
+_MOST = f"{LARGEST!r}::DOUBLE"
 
 
 class Typed(msgspec.Struct, frozen=True):
@@ -57,8 +59,10 @@ def as_text(value: Value) -> Sql:
                     *(text, fast, text),
                 )
             return scan.column(("text", path), safe=safe, hopeful=hopeful)
-        case Typed(sql, "text" | "json"):
+        case Typed(sql, "text"):
             return sql
+        case Typed(sql, "json"):
+            return of("json_extract_string({}, '$')", sql)
         case Typed(sql, "boolean"):
             return of("{}::VARCHAR", sql)
         case Typed(sql, "time"):
@@ -76,22 +80,34 @@ def as_number(value: Value) -> Sql:
         case Field(scan, path):
             text = safe_value(path, scalar=False).text
             safe = of(
-                "CASE {} WHEN 'true' THEN 1 WHEN 'false' THEN 0 "
-                "ELSE TRY_CAST({} AS DOUBLE) END",
+                "CASE {} WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE {} END",
                 text,
-                text,
+                _number_in(text),
             )
             fast = _single(path)
-            hopeful = None if fast is None else of("{}::DOUBLE", fast)
+            hopeful = None if fast is None else _finite(of("{}::DOUBLE", fast))
             return scan.column(("number", path), safe=safe, hopeful=hopeful)
         case Typed(sql, "number" | "duration"):
             return sql
         case Typed(sql, "integer" | "boolean"):
             return of("{}::DOUBLE", sql)
-        case Typed(sql, "text" | "json"):
-            return of("TRY_CAST({} AS DOUBLE)", sql)
+        case Typed(_, "text" | "json"):
+            return _number_in(as_text(value))
         case Typed(sql, _):
-            return of("epoch_ns({}) / 1e9", sql)
+            return of("(epoch_ns({}) / 1e9)", sql)
+
+
+def _number_in(text: Sql) -> Sql:
+    return _finite(of("TRY_CAST({} AS DOUBLE)", text))
+
+
+def _finite(number: Sql) -> Sql:
+    """NULL for `nan` and `inf`, which stand in logs as texts. Said like this, it takes
+    1 ms a million; with isfinite(), 4 ms.
+    """
+    return of(
+        f"CASE WHEN {{}} BETWEEN -{_MOST} AND {_MOST} THEN {{}} END", number, number
+    )
 
 
 def other_text(value: Field) -> Sql:
@@ -106,11 +122,13 @@ def as_json(value: Value) -> Sql:
     match value:
         case Field(scan, path):
             ways = [
-                Sql("json_extract(fields::JSON, ?)", (_pointer(way),))
+                Sql(
+                    "nullif(json_extract(fields::JSON, ?)::VARCHAR, 'null')",
+                    (_pointer(way),),
+                )
                 for way in path.ways
             ]
-            found = ways[0] if len(ways) == 1 else of("coalesce({}, {})", *ways)
-            safe = of("nullif({}::VARCHAR, 'null')", found)
+            safe = ways[0] if len(ways) == 1 else of("coalesce({}, {})", *ways)
             fast = _single(path)
             hopeful = None
             if fast is not None:
@@ -186,14 +204,14 @@ def converted(value: Value, kind: Kind) -> Sql:
 
 def is_missing(value: Value) -> Sql:
     if isinstance(value, Field):
-        return of("{} IS NULL", as_json(value))
-    return of("{} IS NULL", value.sql)
+        return of("({} IS NULL)", as_json(value))
+    return of("({} IS NULL)", value.sql)
 
 
 def time_text(sql: Sql) -> Sql:
     """RFC 3339 in UTC, with as many digits as needed."""
     return of(
-        "rtrim(rtrim(strftime({}, '%Y-%m-%dT%H:%M:%S.%n'), '0'), '.') || 'Z'", sql
+        "(rtrim(rtrim(strftime({}, '%Y-%m-%dT%H:%M:%S.%n'), '0'), '.') || 'Z')", sql
     )
 
 

@@ -166,7 +166,8 @@ def _uniq(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Type
         sql = of("count(DISTINCT {})", texts[0])
     else:
         marks = ", ".join("{}" for _ in texts)
-        sql = of(f"count(DISTINCT ({marks}))", *texts)
+        there = of(" OR ".join("{} IS NOT NULL" for _ in texts), *texts)
+        sql = of(f"count(DISTINCT CASE WHEN {{}} THEN ({marks}) END)", there, *texts)
     return Typed(_over(sql, at), "integer")
 
 

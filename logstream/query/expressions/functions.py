@@ -145,7 +145,7 @@ def _null_if(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
 
 
 def _exists(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
-    return Typed(of("NOT ({})", is_missing(values[0])), "boolean")
+    return Typed(of("(NOT {})", is_missing(values[0])), "boolean")
 
 
 def _is_null(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
@@ -181,7 +181,7 @@ def _bucket(values: Sequence[Value], nodes: Sequence[Expression]) -> Typed:
         span_ns = max(1, _span_ns(nodes[1]))
         return Typed(time_bucket(as_time(values[0]), span_ns), "time")
     size = as_number(values[1])
-    text = "floor({} / nullif({}, 0)) * {}"
+    text = "(floor({} / nullif({}, 0)) * {})"
     return Typed(of(text, as_number(values[0]), size, size), "number")
 
 
@@ -286,6 +286,17 @@ def _number(template: str, shown: str) -> Function:
     return Function(least=count, most=count, make=make, shown=shown)
 
 
+def _root(template: str, test: str, shown: str) -> Function:
+    """Of the numbers that have one."""
+
+    def make(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
+        number = as_number(values[0])
+        text = template.format(f"CASE WHEN {{}} {test} THEN {{}} END")
+        return Typed(of(text, number, number), "number")
+
+    return Function(least=1, most=1, make=make, shown=shown)
+
+
 def _text(template: str, shown: str) -> Function:
     make = _of("text", template, "text")
     count = template.count("{}")
@@ -304,11 +315,11 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "ceil": _number("ceil({})", "ceil(x)"),
     "floor": _number("floor({})", "floor(x)"),
     "round": Function(least=1, most=2, make=_round, shown="round(x) or round(x, 2)"),
-    "sqrt": _number("sqrt({})", "sqrt(x)"),
+    "sqrt": _root("sqrt({})", ">= 0", "sqrt(x)"),
     "exp": _number("exp({})", "exp(x)"),
-    "ln": _number("ln({})", "ln(x)"),
-    "log10": _number("log10({})", "log10(x)"),
-    "log2": _number("log2({})", "log2(x)"),
+    "ln": _root("ln({})", "> 0", "ln(x)"),
+    "log10": _root("log10({})", "> 0", "log10(x)"),
+    "log2": _root("log2({})", "> 0", "log2(x)"),
     "pow": _number("pow({}, {})", "pow(x, y)"),
     "least": Function(
         least=1,
@@ -368,7 +379,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "epoch": Function(
         least=1,
         most=1,
-        make=_of("number", "epoch_ns({}) / 1e9", "time"),
+        make=_of("number", "(epoch_ns({}) / 1e9)", "time"),
         shown="epoch(time)",
     ),
     "now": Function(least=0, most=0, make=_now, shown="now()"),

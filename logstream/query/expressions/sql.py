@@ -139,7 +139,7 @@ def _pattern(sign: str, left: Value, pattern: Expression) -> Sql:
     assert isinstance(pattern, Text)
     made = captured(pattern.value).re2
     found = of("regexp_matches({}, ?)", as_text(left), made)
-    return found if sign == "~" else of("NOT ({})", found)
+    return found if sign == "~" else of("(NOT {})", found)
 
 
 def _calculated(node: Expression, table: Table) -> Typed:
