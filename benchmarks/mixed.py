@@ -3,8 +3,8 @@
     python benchmarks/mixed.py [--count 400000] [--seconds 15] [--connections 1]
     python benchmarks/mixed.py --single [--connections 32]
 
-The same three queries go round, first over a store at rest, then while connections send
-bodies of 8 MB, or single entries, without a pause. A query has to see all that was acked
+The same three queries go round, first over a store at rest, then while connections
+send bodies of 8 MB, or single entries, without a pause. A query sees all that was acked
 before it. What is taken in without queries is printed beside.
 """
 

@@ -1,7 +1,7 @@
 """Upkeep: what has to happen now and then, on one thread of its own.
 
-Checkpoints in quiet moments (fields of rows that were not checkpointed are slow to
-read), gauges, rates, and an eye on the disk.
+Checkpoints (fields of rows that were not checkpointed are slow to read), gauges, rates,
+and an eye on the disk.
 """
 
 import logging

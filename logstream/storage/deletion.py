@@ -1,8 +1,8 @@
 """Deletion: entries that a condition selects, gone for good, day by day.
 
 A day is one transaction, so a crash leaves it whole or done; a deletion over several
-days that is cut short is asked for again. Rows go at once, their space at the next
-checkpoint.
+days that is cut short is asked for again. Rows go at once, the space of whole row
+groups at the next checkpoint, all of it at compaction.
 """
 
 from collections.abc import Callable, Mapping

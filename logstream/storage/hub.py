@@ -70,8 +70,13 @@ class Hub:
             # Of pages up to this, only what sorts is read of every match, and the rest
             # of those that are shown: 3.6 ms instead of 59 ms a million (default 50).
             "late_materialization_max_rows": 1100,
-            # Row groups of ours are smaller than what DuckDB shreds (30 000 rows).
-            "variant_minimum_shredding_size": 10_000,
+            # What a body leaves beside whole row groups is shredded too (default 30 000
+            # rows): a count by a field of 670 000 rows in 2.7 ms instead of 76 ms.
+            "variant_minimum_shredding_size": 1_000,
+            # A checkpoint merges no row groups, which holds all that was loaded since
+            # the last one in memory: 670 000 rows in 0.02 s and nothing, instead of
+            # 3.7 s and 390 MB. Compaction merges them.
+            "max_vacuum_tasks": 0,
         }
         if tmp is not None:
             spill = config.max_spill_bytes

@@ -26,7 +26,7 @@ from logstream.core.durable import sync_folder
 from logstream.core.errors import StorageCorrupt, StorageError
 from logstream.storage.control import QueryControl, current_control
 from logstream.storage.generations import drop_files, files_in
-from logstream.storage.hub import Hub, first_line
+from logstream.storage.hub import Hub, first_line, invalid_database
 from logstream.storage.lost_days import GONE, LostDays
 from logstream.storage.partition import (
     INDEX,
@@ -50,6 +50,8 @@ REMOVED = ".removed"
 _REMOVE_TIMEOUT_S = 10.0
 _BROKEN_PAUSE_S = 5.0
 _CHECKPOINT_WAIT_S = 5.0
+_CHECKPOINT_ROOM = 1 << 20
+"""Bytes that it takes besides, for lists of what is in the file."""
 _REOPEN_TIMEOUT_S = 2.0
 _LOOK_TIMEOUT_S = 60.0
 _READ_ALL = """
@@ -434,9 +436,18 @@ class Partitions:
         """Whether a checkpoint may succeed; it compresses what is in the log."""
         if partition.path is None:
             return True
-        wal = wal_of(partition.path)
-        logged = wal.stat().st_size if wal.exists() else 0
-        return shutil.disk_usage(partition.path.parent).free >= logged // 4
+        needed = partition.logged_bytes() // 4 + _CHECKPOINT_ROOM
+        return shutil.disk_usage(partition.path.parent).free >= needed
+
+    def mends(self, error: duckdb.Error) -> bool:
+        """Whether a query that failed with this may work when it is tried again: a
+        checkpoint that failed has made a day useless, until it is attached anew.
+        """
+        name = invalid_database(error)
+        if name is None or not self._note_invalid(name):
+            return False
+        self._reopen_invalid()
+        return True
 
     def _note_invalid(self, name: str) -> bool:
         """Have a day opened anew; False: it is none, or in memory only."""
@@ -448,8 +459,8 @@ class Partitions:
 
     def _reopen_invalid(self) -> None:
         """Let go of days that a failed checkpoint made useless; the next use attaches
-        them anew, with all that was committed. Until then loads wait and are tried
-        again, and queries that need the day are told to try again.
+        them anew, with all that was committed. Until then loads wait, and they and
+        queries are tried again.
         """
         for partition in self.attached():
             if not partition.invalid:

@@ -259,6 +259,9 @@ class Reader:
                     return _read_either_way(db, read)
                 except (duckdb.CatalogException, duckdb.BinderException):
                     continue  # a day was compacted or removed since it was looked up
+                except duckdb.Error as error:
+                    if not self._partitions.mends(error):
+                        raise
             return _read_either_way(db, read)
 
     def _each_day(

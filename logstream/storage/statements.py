@@ -139,6 +139,9 @@ class Statements:
                     raise BadRequest(text) from error
                 except _Begun as begun:
                     raise begun.error from begun
+                except duckdb.Error as error:
+                    if not left or not self._partitions.mends(error):
+                        raise
         raise AssertionError
 
     def _statement(

@@ -88,6 +88,22 @@ def test_the_day_is_attached_anew_with_all_that_was_committed(
     assert store.partitions.attached() != [before]
 
 
+def test_a_query_that_meets_the_day_is_tried_again(store: Store) -> None:
+    assert store.load(1) == 1
+    [before] = store.partitions.attached()
+
+    def read(db: duckdb.DuckDBPyConnection, fast: bool) -> int:
+        [partition] = store.partitions.readable([before.day])
+        if partition is before:
+            raise duckdb.IOException(AFTERWARDS)
+        text = f"SELECT count(*) FROM {partition.name}.entries"
+        return int(db.execute(text).fetchall()[0][0])
+
+    assert store.reader._read(read) == 1
+    assert store.partitions.attached() != [before]
+    assert store.hub.failure == ""
+
+
 def test_a_database_that_is_no_day_fails_the_store(store: Store) -> None:
     """Nothing else is attached anew while the server runs."""
     with pytest.raises(duckdb.IOException), store.hub.noticing():
