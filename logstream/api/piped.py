@@ -73,7 +73,12 @@ async def answer_rows(
     if plan.is_entries:
         plan = query.plan(from_ns=begin, to_ns=end, ids=asked.ids, limit=limit + 1)
     run = partial(
-        context.engine.statements.run, plan, from_ns=begin, to_ns=end, limit=limit
+        context.engine.statements.run,
+        plan,
+        from_ns=begin,
+        to_ns=end,
+        limit=limit,
+        whole=whole,
     )
 
     def write(sink: Sink) -> None:

@@ -148,7 +148,12 @@ async def _lines(
                 f"go on with cursor={part.cursor}."
             )
     except LogStreamError as error:
-        yield b'{"error":%s}\n' % msgspec.json.encode(problem_of(error))
+        yield error_line(error)
+
+
+def error_line(error: LogStreamError) -> bytes:
+    """What stands in place of a row, when the status is long sent."""
+    return b'{"error":%s}\n' % msgspec.json.encode(problem_of(error))
 
 
 def _next_page(rows: Rows, part: _Part, left: int) -> Callable[[], _Part]:

@@ -15,7 +15,8 @@ from datetime import date
 from logstream.api.bodies import AnyRequest
 from logstream.api.left_out import note_left_out
 from logstream.api.reading import ReadGate, client_of, watch
-from logstream.api.streaming import LinesResponse
+from logstream.api.streaming import MEDIA_TYPE as NDJSON
+from logstream.api.streaming import LinesResponse, error_line
 from logstream.core.errors import LogStreamError, QueryCancelled, QueryTimeout
 
 _PART_BYTES = 262_144
@@ -67,7 +68,8 @@ async def stream_parts(
         gone.cancel()
         raise
     note_left_out(request.scope, left_out)  # known before there is a first row
-    return LinesResponse(_chained(first, sending), request, media_type)
+    lines = _chained(first, sending, tells=media_type == NDJSON)
+    return LinesResponse(lines, request, media_type)
 
 
 class _Parts:
@@ -128,7 +130,15 @@ async def _send(parts: _Parts, job: "asyncio.Task[None]") -> AsyncIterator[bytes
             taking.cancel()
 
 
-async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _chained(
+    first: bytes, rest: AsyncIterator[bytes], *, tells: bool
+) -> AsyncIterator[bytes]:
+    """Args: tells: An error is the last line, instead of cutting the answer off."""
     yield first
-    async for part in rest:
-        yield part
+    try:
+        async for part in rest:
+            yield part
+    except LogStreamError as error:
+        if not tells:
+            raise
+        yield error_line(error)

@@ -5,14 +5,33 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import typer
 
-from logstream.cli.output import OutputFormat, is_terminal
+from logstream.cli.output import (
+    AnswerFormat,
+    OutputFormat,
+    is_terminal,
+    write,
+    write_json,
+    writer_of,
+)
 from logstream.cli.parameters import time_range
+from logstream.core.errors import BadRequest
 
 if TYPE_CHECKING:
-    from logstream.cli.backend import Backend, Search
+    from collections.abc import Mapping
+
+    from logstream.cli.backend import Backend, FileFormat, Search
 
 NEWEST = "timestamp:desc"
 DEFAULT_ENTRIES = 100
+
+BINARY: "Mapping[AnswerFormat, FileFormat]" = {
+    AnswerFormat.arrow: "arrow",
+    AnswerFormat.parquet: "parquet",
+}
+_LINES: "Mapping[AnswerFormat, FileFormat]" = {
+    AnswerFormat.ndjson: "ndjson",
+    AnswerFormat.csv: "csv",
+}
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +47,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     descending: bool = True
     ids: bool = False
     explain: bool = False
-    output: OutputFormat = OutputFormat.table
+    output: AnswerFormat = AnswerFormat.table
     color: bool = True
 
     @property
@@ -78,16 +97,31 @@ def ask(backend: "Backend", text: str, asked: Asked) -> None:
         if asked.explain:
             _print_plan(backend.explain(search), asked.output)
             return
+        if is_piped and asked.is_sorted:
+            raise BadRequest("--sort does not go with pipes: use `| sort by`.")
+        if file_format := _file_format(asked, is_piped=is_piped):
+            backend.write(search, file_format, writer_of(asked.output))
+            return
+        output = OutputFormat(asked.output)
         if is_piped:
-            if asked.is_sorted:
-                _refuse_order()
-            write_rows(backend.table(search), asked.output, color=asked.color)
+            write_rows(backend.table(search), output, color=asked.color)
             return
         count = write_entries(
-            backend.search(search), asked.output, ids=asked.ids, color=asked.color
+            backend.search(search), output, ids=asked.ids, color=asked.color
         )
-    if asked.output is OutputFormat.table and is_terminal():
+    if output is OutputFormat.table and is_terminal():
         typer.echo(_summary(count, search), err=True)
+
+
+def _file_format(asked: Asked, *, is_piped: bool) -> "FileFormat | None":
+    """What the store itself writes row by row, however many rows there are."""
+    if how := BINARY.get(asked.output):
+        if asked.is_sorted:
+            raise BadRequest(
+                f"--sort does not go with --output {how}: use `| sort by`."
+            )
+        return how
+    return _LINES.get(asked.output) if is_piped else None
 
 
 def has_pipes(text: str) -> bool:
@@ -126,8 +160,6 @@ def sort_of(text: str) -> tuple[str, bool]:
     Raises:
         BadRequest: no field.
     """
-    from logstream.core.errors import BadRequest
-
     field, colon, direction = text.rpartition(":")
     if not colon or direction.lower() not in ("asc", "desc"):
         field, direction = text, "desc"
@@ -136,16 +168,8 @@ def sort_of(text: str) -> tuple[str, bool]:
     return field, direction.lower() == "desc"
 
 
-def _refuse_order() -> None:
-    from logstream.core.errors import BadRequest
-
-    raise BadRequest("--sort does not go with pipes: use `| sort by`.")
-
-
-def _print_plan(found: dict[str, Any], output: OutputFormat) -> None:
-    from logstream.cli.output import write, write_json
-
-    if output is not OutputFormat.table:
+def _print_plan(found: dict[str, Any], output: AnswerFormat) -> None:
+    if output is not AnswerFormat.table:
         write_json(found)
         return
     lines = [f"Query  {found['query']}"]

@@ -176,6 +176,12 @@ class Backend(Protocol):
         """Rows of one SELECT."""
         ...
 
+    def write_sql(
+        self, asked: Sql, how: FileFormat, sink: Callable[[bytes], None]
+    ) -> bool:
+        """The rows of one SELECT as a file; whether there are more."""
+        ...
+
     def table(self, search: Search) -> Table:
         """The rows of a query, pipes and all; 0 as limit is the most that one answer
         may have.
@@ -189,7 +195,11 @@ class Backend(Protocol):
     def write(
         self, search: Search, how: FileFormat, sink: Callable[[bytes], None]
     ) -> None:
-        """The rows of a query as a file, a part after another; 0 as limit is all."""
+        """The rows of a query as a file, a part after another; 0 as limit is all.
+
+        Raises:
+            TooLarge: that is more than the server gives. Parts may have been written.
+        """
         ...
 
     def totals(self) -> Totals: ...

@@ -1,6 +1,7 @@
 """The commands' questions, asked of a running server over its REST API."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -20,6 +21,7 @@ from logstream.cli.backend import (
     Stored,
     Totals,
 )
+from logstream.cli.http_parts import copy_parts
 from logstream.client.problems import error_of
 from logstream.core.errors import BadRequest, ConfigError, ServerUnreachable
 from logstream.core.findings import Report
@@ -125,22 +127,19 @@ class HttpBackend:
         self, search: Search, how: FileFormat, sink: Callable[[bytes], None]
     ) -> None:
         body = _search_body(search) | {"format": how, "limit": search.limit}
-        with self._client.stream("POST", "/api/v1/query", json=body) as response:
-            if not response.is_success:
-                response.read()
-                raise error_of(response, self.where)
-            for part in response.iter_bytes():
-                sink(part)
+        self._stream("/api/v1/query", body, sink, in_lines=how == "ndjson")
 
     def sql(self, asked: Sql) -> Table:
-        body: dict[str, Any] = {"sql": asked.text, "format": "table"}
-        body |= _span(asked.from_ns, asked.to_ns)
-        if asked.limit is not None:
-            body["limit"] = asked.limit
-        response = self._call("POST", "/api/v1/sql", json=body)
+        response = self._call("POST", "/api/v1/sql", json=_sql_body(asked, "table"))
         table = _decode(response, Table)
-        truncated = response.headers.get("LogStream-Truncated") == "true"
-        return msgspec.structs.replace(table, truncated=truncated)
+        return msgspec.structs.replace(table, truncated=_is_truncated(response))
+
+    def write_sql(
+        self, asked: Sql, how: FileFormat, sink: Callable[[bytes], None]
+    ) -> bool:
+        response = self._call("POST", "/api/v1/sql", json=_sql_body(asked, how))
+        sink(response.content)
+        return _is_truncated(response)
 
     def totals(self) -> Totals:
         return _decode(self._call("GET", "/api/v1/logs/stats"), Totals)
@@ -224,17 +223,34 @@ class HttpBackend:
         self.left_out.update(filter(None, days.split(", ")))
 
     def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
-        try:
+        with self._reached():
             response = self._client.request(method, path, **more)
+        if response.is_success:
+            return response
+        raise error_of(response, self.where)
+
+    def _stream(
+        self, path: str, body: Any, sink: Callable[[bytes], None], *, in_lines: bool
+    ) -> None:
+        request = self._client.build_request("POST", path, json=body)
+        with self._reached():
+            response = self._client.send(request, stream=True)
+        with closing(response):
+            if not response.is_success:
+                response.read()
+                raise error_of(response, self.where)
+            copy_parts(response, sink, where=self.where, in_lines=in_lines)
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
         except (httpx.TransportError, httpx.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise ServerUnreachable(
                 f"No LogStream server answers at {self.where} ({reason}): start one "
                 "with `logstream serve`, or name another with --server."
             ) from None
-        if response.is_success:
-            return response
-        raise error_of(response, self.where)
 
 
 def answers(url: str, *, timeout_s: float = 2.0) -> bool:
@@ -261,6 +277,15 @@ def _search_body(search: Search) -> dict[str, Any]:
     if search.ids:
         body["ids"] = True
     return body
+
+
+def _sql_body(asked: Sql, how: str) -> dict[str, Any]:
+    body = {"sql": asked.text, "format": how, **_span(asked.from_ns, asked.to_ns)}
+    return body if asked.limit is None else {**body, "limit": asked.limit}
+
+
+def _is_truncated(response: httpx.Response) -> bool:
+    return bool(response.headers.get("LogStream-Truncated") == "true")
 
 
 def _saved_path(name: str) -> str:

@@ -141,6 +141,23 @@ class LocalBackend:
         )
         return table
 
+    def write_sql(
+        self, asked: Sql, how: FileFormat, sink: Callable[[bytes], None]
+    ) -> bool:
+        from logstream.storage.sql.answer import SqlResult, body_of
+
+        most = self._max_values
+        limit = limit_of(asked.limit, default=most, largest=most)
+
+        def read(result: SqlResult) -> bool:
+            sink(body_of(result, how))
+            return result.truncated
+
+        truncated: bool = self._engine.sql.run(
+            asked.text, read, limit=limit, from_ns=asked.from_ns, to_ns=asked.to_ns
+        )
+        return truncated
+
     def totals(self) -> Totals:
         found = self._engine.reader.stats()
         return Totals(

@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -16,6 +16,17 @@ class OutputFormat(StrEnum):
     json = "json"
     ndjson = "ndjson"
     csv = "csv"
+
+
+class AnswerFormat(StrEnum):
+    """`OutputFormat`, and what only files and programs read."""
+
+    table = "table"
+    json = "json"
+    ndjson = "ndjson"
+    csv = "csv"
+    arrow = "arrow"
+    parquet = "parquet"
 
 
 def is_terminal() -> bool:
@@ -34,6 +45,22 @@ def write(data: bytes | str) -> None:
         data = data.encode("utf-8", "backslashreplace")
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
+
+
+def writer_of(how: AnswerFormat) -> Callable[[bytes], None]:
+    """What takes the parts of a file.
+
+    Raises:
+        BadRequest: only programs can read it, and standard output is a terminal.
+    """
+    from logstream.core.errors import BadRequest
+
+    if is_terminal() and how in (AnswerFormat.arrow, AnswerFormat.parquet):
+        raise BadRequest(
+            f"--output {how} is nothing to look at: send it to a file (> rows.{how}) "
+            "or to a program (|)."
+        )
+    return write
 
 
 def flush() -> None:

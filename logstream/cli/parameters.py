@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from logstream.cli.output import OutputFormat
+from logstream.cli.output import AnswerFormat, OutputFormat
 
 _WHERE = "Where it runs"
 
@@ -41,6 +41,15 @@ Output: TypeAlias = Annotated[
     OutputFormat,
     typer.Option("--output", "-o", help="How to print.", case_sensitive=False),
 ]
+Answer: TypeAlias = Annotated[
+    AnswerFormat,
+    typer.Option(
+        "--output",
+        "-o",
+        help="How to print; arrow and parquet are for a file or a pipe.",
+        case_sensitive=False,
+    ),
+]
 From: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -62,8 +71,8 @@ Limit: TypeAlias = Annotated[
         "--limit",
         "-n",
         min=0,
-        help="At most so many; 0 = all. Without it 100 entries, or as many rows "
-        "as one answer may have.",
+        help="At most so many; 0 = all. Without it 100 entries, or all rows that pipes "
+        "give.",
         show_default=False,
     ),
 ]

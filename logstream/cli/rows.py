@@ -25,8 +25,13 @@ def write_rows(table: Table, output: OutputFormat, *, color: bool = True) -> Non
     else:
         write_records(names, table.rows, output)
     if table.truncated and (output is not OutputFormat.table or is_terminal()):
-        message = f"{len(table.rows):,} rows, the limit: there are more."
-        typer.echo(message, err=True)
+        say_more(len(table.rows))
+
+
+def say_more(count: int | None = None) -> None:
+    """On standard error: these were not all."""
+    rows = "" if count is None else f" of {count:,} rows"
+    typer.echo(f"There are more: this is the limit{rows}.", err=True)
 
 
 def _shown(value: object, column: ResultColumn) -> object:

@@ -36,10 +36,19 @@ _KINDS: dict[str, type[LogStreamError]] = {
 """Of those that are made of their text alone."""
 
 
+_LINE = b'{"error":{"type":"urn:logstream:'
+"""How the last line of NDJSON begins that could not be gone on with."""
+
+
 class _Problem(msgspec.Struct, frozen=True, kw_only=True):
     type: str = ""
     detail: str = ""
+    status: int = 0
     offset: int | None = None
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True):
+    error: _Problem
 
 
 def error_of(response: httpx.Response, where: str) -> LogStreamError:
@@ -59,6 +68,21 @@ def error_of(response: httpx.Response, where: str) -> LogStreamError:
             f"What answers at {where} is no LogStream server: {status} "
             f"{response.reason_phrase}."
         )
+    return _made_of(problem, status, where)
+
+
+def error_of_line(line: bytes, where: str) -> LogStreamError | None:
+    """What the last line of NDJSON says that went wrong; None: it is a row."""
+    if not line.startswith(_LINE):
+        return None
+    try:
+        problem = msgspec.json.decode(line, type=_Line).error
+    except msgspec.MsgspecError:
+        return None
+    return _made_of(problem, problem.status, where)
+
+
+def _made_of(problem: _Problem, status: int, where: str) -> LogStreamError:
     detail = problem.detail or f"The server answered {status}."
     if problem.offset is not None:
         return QuerySyntaxError(detail, offset=problem.offset)

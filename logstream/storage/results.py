@@ -8,11 +8,12 @@ are quoted identifiers, made by `_quoted` alone.
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import duckdb
 import msgspec
 
+from logstream.core.errors import TooLarge
 from logstream.core.results import Kind, ResultColumn
 from logstream.core.sql import Sql
 
@@ -43,6 +44,7 @@ class Result:
         db: Has nothing else to do meanwhile.
         statement: A SELECT of as many columns as `columns` has, in that order.
         limit: Rows at most; None: as many as there are.
+        whole: More rows than `limit` are an error, and not left out.
         tmp: Where a file may be written for a moment; None: nowhere.
     """
 
@@ -53,6 +55,7 @@ class Result:
         columns: Sequence[ResultColumn],
         *,
         limit: int | None = None,
+        whole: bool = False,
         tmp: Path | None = None,
     ) -> None:
         self.columns = tuple(columns)
@@ -62,9 +65,12 @@ class Result:
         not be tried any more without giving them twice."""
         self.truncated = False
         """Whether there are more rows than `limit`; known behind `batches`."""
+        self.given = 0
+        """Rows that Arrow or Parquet got."""
         self._db = db
         self._statement = statement
         self._limit = limit
+        self._whole = whole
 
     @property
     def names(self) -> list[str]:
@@ -75,6 +81,7 @@ class Result:
         """Rows of what JSON has: times as RFC 3339 text, `json` as JSON text.
 
         Raises:
+            TooLarge: there are more than `limit`, and all are wanted.
             duckdb.Error: the statement cannot be run, or to its end.
         """
         self.truncated = False
@@ -85,13 +92,16 @@ class Result:
             self.begun = True
             if left is not None:
                 self.truncated = len(rows) > left
+                if self.truncated and self._whole:
+                    self._refuse()
                 rows = rows[:left]
                 left -= len(rows)
             if rows:
                 yield rows
 
     def arrow(self) -> duckdb.DuckDBPyRelation:
-        """Anything that takes `__arrow_c_stream__` may read it, once.
+        """Anything that takes `__arrow_c_stream__` may read it, once, and tells
+        `expect_whole` how many rows there were.
 
         Raises:
             duckdb.Error: the statement cannot be run.
@@ -103,17 +113,31 @@ class Result:
         """Write all of it to a new file.
 
         Raises:
+            TooLarge: there are more than `limit`, and all are wanted.
             duckdb.Error: the statement cannot be run, or to its end.
         """
         text, params = self._select_typed()
         copy = f"COPY ({text}) TO ? (FORMAT parquet, COMPRESSION zstd)"
-        self._db.execute(copy, (*params, str(path)))
+        done = self._db.execute(copy, (*params, str(path))).fetchall()
+        self.expect_whole(done[0][0])
+
+    def expect_whole(self, count: int) -> None:
+        """Raises TooLarge: so many rows came, more than `limit`, and all are wanted."""
+        self.given = count
+        if self._whole and self._limit is not None and count > self._limit:
+            self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise TooLarge(
+            f"There are more than {self._limit} rows (query.max_stream_rows): narrow "
+            "the time range or the filter, or set a limit."
+        )
 
     def _select_typed(self) -> tuple[str, tuple[Any, ...]]:
         zone = self._db.execute("SELECT current_setting('TimeZone')").fetchall()
         if zone != [("UTC",)]:  # what instants say; a confined store is set so for good
             self._db.execute("SET TimeZone = 'UTC'")
-        return self._select(_TYPED)
+        return self._select(_TYPED, more=1 if self._whole else 0)
 
     def _select(
         self, forms: dict[Kind, str], *, more: int = 0

@@ -77,6 +77,7 @@ class Statements:
         from_ns: int | None = None,
         to_ns: int | None = None,
         limit: int | None = None,
+        whole: bool = False,
     ) -> T:
         """Hand the rows to `consume`, and return what that makes of them.
 
@@ -86,11 +87,14 @@ class Statements:
         Args:
             from_ns, to_ns: Only entries of [from_ns, to_ns).
             limit: Rows at most; None: all.
+            whole: More rows than `limit` are TooLarge, and not left out.
         """
 
         def read(db: duckdb.DuckDBPyConnection, fast: bool) -> T:
             statement = self._statement(db, plan, from_ns, to_ns, fast=fast)
-            result = Result(db, statement, plan.columns, limit=limit, tmp=self._tmp)
+            result = Result(
+                db, statement, plan.columns, limit=limit, whole=whole, tmp=self._tmp
+            )
             try:
                 return consume(result)
             except duckdb.Error as error:

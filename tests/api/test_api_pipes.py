@@ -90,10 +90,24 @@ def test_limits(client: TestClient[Litestar]) -> None:
     assert len(ask(client, "* | fields took", limit=7)) == 7
     refused = client.post("/api/v1/query", json={"filter": "|head", "limit": 21})
     assert refused.status_code == 400
-    whole = client.post(
-        "/api/v1/query", json={"filter": "| fields took", "limit": 0, "format": "csv"}
-    )
-    assert len(whole.text.splitlines()) == 26
+    assert len(ask_all(client, "took:<25 | fields took", "csv").text.split()) == 26
+
+
+def ask_all(client: TestClient[Litestar], text: str, how: str) -> Any:
+    body = {"filter": text, "limit": 0, "format": how}
+    return client.post("/api/v1/query", json=body)
+
+
+@pytest.mark.parametrize("how", ["ndjson", "csv", "arrow", "parquet"])
+@pytest.mark.parametrize("pipe", ["fields took", "where took >= 0"])
+def test_all_rows_are_never_a_part_of_them(
+    client: TestClient[Litestar], pipe: str, how: str
+) -> None:
+    fits = ask_all(client, f"took:<25 | {pipe}", how)
+    assert fits.status_code == 200
+    refused = ask_all(client, f"* | {pipe}", how)
+    assert refused.status_code == 413
+    assert "query.max_stream_rows" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize("how", ["json", "ndjson", "csv", "arrow", "table"])
@@ -123,6 +137,13 @@ def test_every_format(client: TestClient[Litestar], how: str) -> None:
                 ],
                 "rows": [["auth", 3], ["web", 5]],
             }
+
+
+def test_a_text_in_csv_has_no_quotes_of_json(client: TestClient[Litestar]) -> None:
+    answer = ask_all(client, "took:1 | eval a = source, b = took | fields a, b", "csv")
+    assert answer.text == "a,b\r\nweb,1\r\n"
+    answer = ask_all(client, 'took:1 | stats values(source) as a, max("x") as b', "csv")
+    assert answer.text.startswith('a,b\r\n"[""web""]"')
 
 
 def test_a_table_says_when_there_is_more(client: TestClient[Litestar]) -> None:

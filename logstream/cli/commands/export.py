@@ -69,8 +69,8 @@ def export(
 ) -> None:
     """Write what a query finds to a file; `logstream import` takes it back.
 
-    The file has its name when it is whole. On a server, query.max_stream_rows bounds
-    the rows; a folder that no server has is exported whole.
+    The file has its name when it is whole. What has more rows than a server gives
+    (query.max_stream_rows) is an error, and no part of a file.
     """
     from logstream.cli.backend import Search
     from logstream.cli.connect import open_backend

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from logstream.cli.asking import NEWEST
-from logstream.cli.output import OutputFormat
+from logstream.cli.output import AnswerFormat
 from logstream.cli.parameters import (
+    Answer,
     Config,
     Data,
     Explain,
@@ -15,7 +16,6 @@ from logstream.cli.parameters import (
     Level,
     Limit,
     NoColor,
-    Output,
     Server,
     Sort,
     Source,
@@ -39,7 +39,7 @@ def query(
     sort: Sort = NEWEST,
     source: Source = None,
     level: Level = None,
-    output: Output = OutputFormat.table,
+    output: Answer = AnswerFormat.table,
     ids: Ids = False,
     explain: Explain = False,
     server: Server = None,

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from logstream.cli.asking import NEWEST
-from logstream.cli.output import OutputFormat
+from logstream.cli.output import AnswerFormat, OutputFormat
 from logstream.cli.parameters import (
+    Answer,
     Config,
     Data,
     Explain,
@@ -101,7 +102,7 @@ def run(
     sort: Sort = NEWEST,
     source: Source = None,
     level: Level = None,
-    output: Output = OutputFormat.table,
+    output: Answer = AnswerFormat.table,
     ids: Ids = False,
     explain: Explain = False,
     server: Server = None,

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logstream.cli.output import OutputFormat
+from logstream.cli.asking import BINARY
+from logstream.cli.output import AnswerFormat, OutputFormat, writer_of
 from logstream.cli.parameters import (
+    Answer,
     Config,
     Data,
     From,
     NoColor,
-    Output,
     Server,
     To,
     time_range,
@@ -36,7 +37,7 @@ def sql(
     ] = None,
     from_: From = None,
     to: To = None,
-    output: Output = OutputFormat.table,
+    output: Answer = AnswerFormat.table,
     server: Server = None,
     data: Data = None,
     config: Config = None,
@@ -60,12 +61,16 @@ def sql(
 
 
 def answer(
-    backend: "Backend", asked: "Sql", output: OutputFormat, *, color: bool = True
+    backend: "Backend", asked: "Sql", output: AnswerFormat, *, color: bool = True
 ) -> None:
     """Ask, and print what comes back; a prompt does so too."""
     from logstream.cli.pointing import pointing_at
-    from logstream.cli.rows import write_rows
+    from logstream.cli.rows import say_more, write_rows
 
     with pointing_at(asked.text):
+        if how := BINARY.get(output):
+            if backend.write_sql(asked, how, writer_of(output)):
+                say_more()
+            return
         table = backend.sql(asked)
-    write_rows(table, output, color=color)
+    write_rows(table, OutputFormat(output), color=color)

@@ -7,10 +7,13 @@ stream is lazy with parameters too: three million rows of 200 characters are giv
 batches of 131 072, and only one of those is in memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Any
 
 import duckdb
 
+from logstream.core.errors import TooLarge
 from logstream.storage.results import Result
 
 
@@ -25,17 +28,30 @@ def write_arrow(result: Result, sink: Callable[[bytes], None]) -> None:
         # The first batch before the schema is written: what the statement cannot do
         # is told while nothing is sent yet.
         stream = c_array_stream(result.arrow())
-        first = next(iter(stream), None)
+        arrays = iter(stream)
+        first = next(arrays, None)
         result.begun = True
-        if first is not None:
-            writer.write_array(first)
-        writer.write_stream(stream)
+        if first is None:
+            writer.write_stream(stream)  # the schema alone
+        else:
+            _write_counted(writer, chain([first], arrays), result)
         writer.close()
+    except TooLarge:
+        writer.release()
+        raise
     except NanoarrowException as error:
         writer.release()
         if file.failure is not None:
             raise file.failure from None
         raise _as_duckdb_says(str(error)) from None
+
+
+def _write_counted(writer: Any, arrays: Iterable[Any], result: Result) -> None:
+    count = 0
+    for array in arrays:
+        count += array.length
+        result.expect_whole(count)
+        writer.write_array(array)
 
 
 def _as_duckdb_says(text: str) -> duckdb.Error:

@@ -61,6 +61,12 @@ class SqlResult(Result):
                 yield kept
             left -= len(kept)
 
+    def look_for_more(self) -> None:
+        """Behind Arrow and Parquet, of which no row more than wanted is read."""
+        self.truncated = self.given == self._rows and self._rows < sum(
+            len(rows) for rows in self._one_more.batches()
+        )
+
 
 def body_of(result: SqlResult, name: FormatName) -> bytes:
     """All of it in a format.
@@ -82,4 +88,6 @@ def body_of(result: SqlResult, name: FormatName) -> bytes:
         parts.append(part)
 
     write(result, name, take)
+    if name in ("arrow", "parquet"):
+        result.look_for_more()
     return b"".join(parts)
