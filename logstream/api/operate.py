@@ -76,7 +76,8 @@ async def liveness() -> Response[bytes]:
         summary="Readiness: entries are taken",
         description="Takes GET and HEAD. 503 with the `reason`: `replaying`, "
         "`disk_full`, `starting` or `stopping`. Days that cannot be read, which are no "
-        "reason to be unready, are in `left_out`.",
+        "reason to be unready, are in `left_out`; `stuck_entries` are acked, and "
+        "cannot be stored just now.",
         answer=Ready,
         example={"status": "ok"},
         problems=(NotReady,),
@@ -88,7 +89,11 @@ async def readiness(request: AnyRequest) -> Response[bytes]:
     if not state.ready:
         text = _UNREADY.get(state.reason, "The server takes no entries now.")
         raise Unready(text, reason=state.reason)
-    ready = Ready(status="ok", left_out=engine.keeper.left_out())
+    ready = Ready(
+        status="ok",
+        left_out=engine.keeper.left_out(),
+        stuck_entries=engine.queue().stuck_entries,
+    )
     return json_answer(msgspec.json.encode(ready))
 
 

@@ -8,13 +8,12 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from typing import Any, Literal, TypeVar, cast
 
 from litestar.types import Receive
 
 from logstream.api.bodies import AnyRequest
-from logstream.api.left_out import note_left_out
+from logstream.api.left_out import LeftOut, left_out_of
 from logstream.api.line import FairLine
 from logstream.config.settings import QueryConfig
 from logstream.core.errors import (
@@ -65,7 +64,7 @@ class ReadGate:
         timeout_s: float | None = None,
         settled: bool = False,
         keep_watch: bool = False,
-        left_out: set[date] | None = None,
+        left_out: LeftOut | None = None,
     ) -> T:
         """Run it once everything acked before this call can be seen.
 
@@ -77,8 +76,8 @@ class ReadGate:
             client: Who stands in line, when there is no request.
             settled: It need not see what was acked lately.
             keep_watch: The caller goes on to `watch` the request, and ends that.
-            left_out: Takes the days that could not be read, as they are found; those
-                of a `request` are told in a header, too.
+            left_out: Takes what the answer lacks, as that is found; missing: what is
+                told in the answer to the request.
             timeout_s: For the wait in line, and again for the read; None =
                 `query.timeout_s`.
 
@@ -90,15 +89,14 @@ class ReadGate:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         outcome: Outcome = "failed"
         begun = time.perf_counter()
-        left_out = set() if left_out is None else left_out
+        if left_out is None:
+            left_out = LeftOut() if request is None else left_out_of(request.scope)
         try:
             work = self._in_turn(
                 read, client_of(request) or client, limit_s, left_out, settled=settled
             )
             found = await (work if request is None else _unless_gone(work, request))
             outcome = "done"
-            if left_out and request is not None:
-                note_left_out(request.scope, left_out)
         except QueryTimeout:
             outcome = "timeout"
             raise
@@ -131,12 +129,12 @@ class ReadGate:
         read: Callable[[], T],
         client: str,
         limit_s: float,
-        left_out: set[date],
+        left_out: LeftOut,
         *,
         settled: bool,
     ) -> T:
         if not settled:
-            await self._engine.settle()
+            left_out.stuck_entries = await self._engine.settle()
         waits = time.perf_counter()
         try:
             async with asyncio.timeout(limit_s):
@@ -147,7 +145,7 @@ class ReadGate:
                 "query.max_running others take long."
             ) from None
         QUERY_WAIT_SECONDS.observe(time.perf_counter() - waits)
-        control = QueryControl(limit_s, left_out)
+        control = QueryControl(limit_s, left_out.days)
         self._controls.add(control)
         if self._stopping:
             control.cancel()

@@ -84,6 +84,13 @@ class Ready(_Shape, frozen=True, kw_only=True, omit_defaults=True):
         list[date],
         Meta(description="Days that cannot be read, and why: `GET /api/v1/storage`."),
     ] = []
+    stuck_entries: Annotated[
+        int,
+        Meta(
+            description="That are acked and cannot be stored just now, and are in no "
+            "answer. Why: `GET /api/v1/queue`."
+        ),
+    ] = 0
 
 
 class RejectedEntry(_Shape, frozen=True, kw_only=True):

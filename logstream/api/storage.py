@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from logstream.api.bodies import AnyRequest
 from logstream.api.context import context_of, json_answer
+from logstream.api.left_out import left_out_of
 from logstream.api.operations import Operation, RequestBody
 from logstream.api.parameters import Fields, NoParameters, body_of, query_of
 from logstream.api.selection import select, span_of
@@ -107,9 +108,9 @@ _RETENTION_EXAMPLE = {
 async def show_storage(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
     query_of(request, NoParameters)
-    await context.engine.settle()
-    keeper = context.engine.keeper
-    return json_answer(msgspec.json.encode(await keeper.run(keeper.describe)))
+    left_out_of(request.scope).stuck_entries = await context.engine.settle()
+    engine = context.engine
+    return json_answer(msgspec.json.encode(await engine.keeper.run(engine.describe)))
 
 
 @delete(
@@ -145,7 +146,7 @@ async def delete_entries(request: AnyRequest) -> Response[bytes]:
         raise BadRequest("Give a 'filter', or 'all=true' to delete without one.")
     keeper = context.engine.keeper
     selection = select(context.engine, span_of(asked.from_, asked.to), text=text)
-    await context.engine.settle()
+    left_out_of(request.scope).stuck_entries = await context.engine.settle()
     work = keeper.preview if asked.dry_run else keeper.delete
     found = await keeper.run(partial(work, selection))
     answer = DeleteAnswer(

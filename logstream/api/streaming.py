@@ -17,6 +17,7 @@ from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import Receive, Send
 
 from logstream.api.bodies import AnyRequest
+from logstream.api.left_out import LeftOut, left_out_of
 from logstream.api.problems import problem_of
 from logstream.api.reading import ReadGate, client_of, watch
 from logstream.api.shapes import entry_lines
@@ -94,14 +95,13 @@ async def stream(gate: ReadGate, request: AnyRequest, rows: Rows) -> LinesRespon
         Everything that `ReadGate.run` and the read do.
     """
     count = min(rows.limit, _FIRST_ROWS)
-    told: set[date] = set()
     first = await gate.run(
         lambda: _page(rows, count, rows.cursor),
         request=request,
         timeout_s=rows.timeout_s,
         keep_watch=True,
-        left_out=told,
     )
+    told = frozenset(left_out_of(request.scope).days)
     return LinesResponse(_lines(gate, client_of(request), rows, first, told), request)
 
 
@@ -118,11 +118,11 @@ def _page(rows: Rows, count: int, cursor: str | None) -> _Part:
 
 
 async def _lines(
-    gate: ReadGate, client: str, rows: Rows, part: _Part, told: set[date]
+    gate: ReadGate, client: str, rows: Rows, part: _Part, told: frozenset[date]
 ) -> AsyncIterator[bytes]:
     """Args: told: Days that the header names, as they cannot be read."""
     left = rows.limit
-    left_out: set[date] = set()
+    left_out = LeftOut()
     try:
         while True:
             yield part.lines
@@ -138,7 +138,7 @@ async def _lines(
                 settled=True,
                 left_out=left_out,
             )
-            if lost := sorted(left_out - told):
+            if lost := sorted(left_out.days - told):
                 raise UnreadableDays(
                     f"These days cannot be read any more: {', '.join(map(str, lost))}."
                 )

@@ -10,10 +10,9 @@ format but NDJSON has a place for it.
 import asyncio
 import concurrent.futures
 from collections.abc import AsyncIterator, Callable
-from datetime import date
 
 from logstream.api.bodies import AnyRequest
-from logstream.api.left_out import note_left_out
+from logstream.api.left_out import left_out_of
 from logstream.api.reading import ReadGate, client_of, watch
 from logstream.api.streaming import MEDIA_TYPE as NDJSON
 from logstream.api.streaming import LinesResponse, error_line
@@ -43,7 +42,7 @@ async def stream_parts(
     """
     parts = _Parts(asyncio.get_running_loop(), timeout_s)
 
-    left_out: set[date] = set()
+    left_out = left_out_of(request.scope)  # complete before there is a first row
 
     def run() -> None:
         write(parts.put)
@@ -67,7 +66,6 @@ async def stream_parts(
     except LogStreamError:
         gone.cancel()
         raise
-    note_left_out(request.scope, left_out)  # known before there is a first row
     lines = _chained(first, sending, tells=media_type == NDJSON)
     return LinesResponse(lines, request, media_type)
 

@@ -96,6 +96,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 
     partitions: list[Day]
     totals: DayTotals
+    stuck: str = ""
+    stuck_entries: int = 0
 
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True):

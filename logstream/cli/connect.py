@@ -66,7 +66,7 @@ def open_backend(
     if url is not None:
         with HttpBackend(url) as remote:
             yield remote
-            _tell_left_out(sorted(remote.left_out))
+            _tell_left_out(sorted(remote.left_out), remote.stuck_entries)
         return
     _expect_folder(settings)
     from logstream.cli.local_backend import open_local
@@ -77,14 +77,20 @@ def open_backend(
         except FolderInUse as error:
             raise _explain(error) from None
         yield local
-        _tell_left_out(local.left_out())
+        _tell_left_out(local.left_out(), local.stuck_entries())
 
 
-def _tell_left_out(days: list[str]) -> None:
+def _tell_left_out(days: list[str], stuck_entries: int) -> None:
     if days:
         more = f" and {len(days) - 5} more" if len(days) > 5 else ""
         typer.echo(
             f"left out: {', '.join(days[-5:])}{more}: these days cannot be read; "
+            "`logstream storage` says why.",
+            err=True,
+        )
+    if stuck_entries:
+        typer.echo(
+            f"left out: {stuck_entries:,} entries that cannot be stored just now; "
             "`logstream storage` says why.",
             err=True,
         )

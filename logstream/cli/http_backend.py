@@ -74,6 +74,8 @@ class HttpBackend:
             )
         self.left_out: set[str] = set()
         """Days that answers lack, since the server cannot read them."""
+        self.stuck_entries = 0
+        """That answers lack, since the server cannot store them just now."""
         self._client = httpx.Client(
             base_url=self.where,
             timeout=_TIMEOUT,
@@ -221,6 +223,8 @@ class HttpBackend:
     def _note_left_out(self, response: httpx.Response) -> None:
         days = response.headers.get("logstream-left-out", "")
         self.left_out.update(filter(None, days.split(", ")))
+        stuck = response.headers.get("logstream-stuck-entries", "0")
+        self.stuck_entries = max(self.stuck_entries, int(stuck))
 
     def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
         with self._reached():

@@ -198,7 +198,7 @@ class LocalBackend:
         return int(self._engine.replay_dead_letters(wanted))
 
     def storage(self) -> Stored:
-        found = msgspec.to_builtins(self._engine.keeper.describe())
+        found = msgspec.to_builtins(self._engine.describe())
         return msgspec.convert(found, Stored)
 
     def delete(
@@ -244,6 +244,10 @@ class LocalBackend:
     def left_out(self) -> list[str]:
         """Days that answers lack, since they cannot be read."""
         return [day.isoformat() for day in self._engine.left_out()]
+
+    def stuck_entries(self) -> int:
+        """That answers lack, since they cannot be stored just now."""
+        return int(self._engine.stuck_entries())
 
     def verify(self) -> Report:
         report: Report = self._engine.keeper.verify()

@@ -35,6 +35,7 @@ from logstream.plugins.contracts import Predicate
 from logstream.storage.compaction import THREAD as COMPACTION_THREAD
 from logstream.storage.compaction import Compactor
 from logstream.storage.dead_letters import DeadLetter, DeadLetterStore
+from logstream.storage.listing import StorageState
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
@@ -101,6 +102,8 @@ class QueueState(msgspec.Struct, frozen=True, kw_only=True):
     stored_per_s: float
     stuck: str = ""
     """Why a segment cannot be stored at the moment; empty when none is."""
+    stuck_entries: int = 0
+    """Of such segments. Answers lack them, and say so."""
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,14 +220,15 @@ class Engine:
 
     # ---- what others ask ----
 
-    async def settle(self) -> None:
-        """Return when all that was acked before the call can be queried.
+    async def settle(self) -> int:
+        """Return when all that was acked before the call can be queried, but for what
+        cannot be stored just now: how many entries that is.
 
         Raises:
             NotReady: that takes too long; a query now would miss acked entries.
         """
         if not (numbers := self._to_wait_for()):
-            return
+            return self._stuck_entries()
         waiter = self._settler.expect(numbers, wake=True)
         self._settler.gone(numbers - self._outstanding_numbers())
         assert waiter.wake is not None
@@ -234,20 +238,32 @@ class Engine:
             raise _not_settled(_SETTLE_TIMEOUT_S) from None
         finally:
             self._settler.forget(waiter)
+        return self._stuck_entries()
 
-    def settle_now(self) -> None:
+    def settle_now(self) -> int:
         """`settle`, for callers without an event loop."""
         if not (numbers := self._to_wait_for()):
-            return
+            return self._stuck_entries()
         waiter = self._settler.expect(numbers)
         self._settler.gone(numbers - self._outstanding_numbers())
         settled = waiter.done.wait(_LONG_SETTLE_TIMEOUT_S)
         self._settler.forget(waiter)
         if not settled:
             raise _not_settled(_LONG_SETTLE_TIMEOUT_S)
+        return self._stuck_entries()
+
+    def describe(self) -> StorageState:
+        """The store, partition by partition, and what is stuck on its way there."""
+        queue = self.queue()
+        return msgspec.structs.replace(
+            self.keeper.describe(),
+            stuck=queue.stuck,
+            stuck_entries=queue.stuck_entries,
+        )
 
     def queue(self) -> QueueState:
         segments = self._journal.outstanding()
+        stuck = self._pool.stuck()
         received, stored = self._rates.per_s()
         opened = min((segment.opened_at for segment in segments), default=None)
         return QueueState(
@@ -258,7 +274,8 @@ class Engine:
             segments=len(segments),
             received_per_s=received,
             stored_per_s=stored,
-            stuck=next(iter(self._pool.stuck().values()), ""),
+            stuck=next(iter(stuck.values()), ""),
+            stuck_entries=sum(one.entries for one in segments if one.number in stuck),
         )
 
     def readiness(self) -> Readiness:
@@ -378,11 +395,24 @@ class Engine:
         self._settler.gone([segment.number])
         with self._lock:
             self._stored += outcome.stored
-            if self._state != "replaying" or not segment.replayed:
-                return
-            if not any(other.replayed for other in self._journal.outstanding()):
-                self._state = ""
-                metrics.REPLAYING.set(0)
+            if segment.replayed:
+                self._end_replay()
+
+    def _end_replay(self) -> None:
+        """When nothing is left but what is stuck. The caller has the lock."""
+        if self._state != "replaying":
+            return
+        stuck = self._pool.stuck()
+        left = (one.number for one in self._journal.outstanding() if one.replayed)
+        if all(number in stuck for number in left):
+            self._state = ""
+            metrics.REPLAYING.set(0)
+
+    def _stuck_entries(self) -> int:
+        if not (stuck := self._pool.stuck()):
+            return 0
+        segments = self._journal.outstanding()
+        return sum(one.entries for one in segments if one.number in stuck)
 
     def _outstanding_numbers(self) -> set[int]:
         return {segment.number for segment in self._journal.outstanding()}
@@ -407,6 +437,8 @@ class Engine:
         if stuck:
             self._settler.gone(stuck)
             self._acks.stored(stuck)
+            with self._lock:
+                self._end_replay()
         self._set_gauges()
         self._rates.sample(self.intake.received, self._stored)
         if self._data_path is not None:
@@ -440,6 +472,7 @@ class Engine:
         metrics.QUEUE_ENTRIES.set(state.entries)
         metrics.QUEUE_BYTES.set(state.bytes)
         metrics.QUEUE_AGE.set(state.oldest_age_s)
+        metrics.QUEUE_STUCK.set(state.stuck_entries)
         metrics.STORAGE_BYTES.set(self._partitions.stored_bytes())
         metrics.DISK_FREE_BYTES.set(self._disk_free)
 

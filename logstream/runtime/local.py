@@ -11,6 +11,7 @@ from logstream.pipeline.keeper import Keeper
 from logstream.plugins.manager import Plugins
 from logstream.runtime.building import open_engine
 from logstream.storage.dead_letters import DeadLetterStore
+from logstream.storage.listing import StorageState
 from logstream.storage.reader import Reader
 from logstream.storage.saved_queries import SavedQueries
 from logstream.storage.sql.console import SqlConsole
@@ -70,6 +71,14 @@ class LocalEngine:
         """Of all that was acked before the call."""
         self._engine.settle_now()
         return self._engine.keeper
+
+    def describe(self) -> StorageState:
+        """As `Engine.describe`."""
+        self._engine.settle_now()
+        return self._engine.describe()
+
+    def stuck_entries(self) -> int:
+        return self._engine.queue().stuck_entries
 
     def left_out(self) -> list[date]:
         """Days of which not all is in answers, as far as anybody looked."""

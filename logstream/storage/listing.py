@@ -25,6 +25,10 @@ class StorageState(msgspec.Struct, frozen=True, kw_only=True):
     partitions: list[PartitionState]
     """The newest first."""
     totals: StorageTotals
+    stuck: str = ""
+    """Why entries cannot be stored at the moment; empty when all can."""
+    stuck_entries: int = 0
+    """That are in the journal, and in no answer, until they can."""
 
 
 def describe(hub: Hub, partitions: Partitions, *, timeout_s: float) -> StorageState:

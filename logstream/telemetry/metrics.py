@@ -94,6 +94,10 @@ QUEUE_AGE = _gauge(
     "logstream_queue_oldest_age_seconds",
     "Age of the oldest acked entry not stored yet.",
 )
+QUEUE_STUCK = _gauge(
+    "logstream_queue_stuck_entries",
+    "Acked entries that cannot be stored just now. Answers lack them, and say so.",
+)
 RECEIVED_BYTES = _counter(
     "logstream_received_bytes_total", "Bytes of accepted entries, as canonical NDJSON."
 )

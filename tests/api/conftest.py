@@ -296,8 +296,12 @@ class ShelfEngine:
     def as_engine(self) -> Engine:
         return cast("Engine", self)
 
-    async def settle(self) -> None:
+    async def settle(self) -> int:
         self.settled += 1
+        return self.queue().stuck_entries
+
+    def describe(self) -> StorageState:
+        return self.keeper.describe()
 
     def queue(self) -> QueueState:
         return QueueState(

@@ -129,8 +129,9 @@ class Gone:
 
 
 class Settled:
-    async def settle(self) -> None:
+    async def settle(self) -> int:
         """At once."""
+        return 0
 
 
 def run_with(write: Any, then: Any) -> None:

@@ -212,19 +212,43 @@ def test_a_file_that_does_not_open_is_left_out(file: Path, data: Path) -> None:
         assert LOST in refused.json()["detail"]
 
 
+def _is_stuck(server: ServerProcess, entries: int, stuck: int) -> None:
+    """Answers do not wait for entries of the day, and say how many they lack."""
+    answer = _count(server)
+    assert answer.json()["rows"] == [[entries]]
+    assert answer.headers["logstream-left-out"] == LOST
+    for path in ("/api/v1/logs?limit=1", "/api/v1/logs/stats", "/api/v1/storage"):
+        headers = server.ask("GET", path).headers
+        assert headers["logstream-stuck-entries"] == str(stuck)
+    assert server.ask("GET", "/readyz").json()["stuck_entries"] == stuck
+    assert server.get("/api/v1/queue")["stuck_entries"] == stuck
+    assert server.get("/api/v1/storage")["stuck_entries"] == stuck
+    gauge = "logstream_queue_stuck_entries"
+    _until(lambda: server.metrics()[gauge] == stuck, "never in the metrics")
+    where = ["--server", f"http://{server.address}"]
+    listed = run_cli(["storage", *where], cwd=server.data)
+    assert f"{stuck} entries cannot be stored just now: The partition" in listed.stderr
+    asked = run_cli(["query", "*", "-n", "1", *where], cwd=server.data)
+    assert f"left out: {stuck} entries that cannot be stored" in asked.stderr
+
+
 @pytest.mark.timeout(180)
 def test_a_day_that_another_process_holds_is_left_out_until_it_is_free(
     file: Path, data: Path
 ) -> None:
-    with _serve(data.parent) as server, duckdb.connect(str(file)):
-        assert _count(server).status == 200
-        _is_told(server, 2 * PER_DAY, "lock")
-        for day in DAYS:
-            _send(server, day, 10)
-        _until(lambda: bool(server.get("/api/v1/queue")["stuck"]), "never stuck")
-        held = _count(server)
-        assert held.json()["rows"] == [[2 * PER_DAY + 20]]
-        assert held.headers["logstream-left-out"] == LOST
+    with duckdb.connect(str(file)):
+        with _serve(data.parent) as server:
+            assert _count(server).status == 200
+            _is_told(server, 2 * PER_DAY, "lock")
+            for day in DAYS:
+                _send(server, day, 10)
+            _until(lambda: bool(server.get("/api/v1/queue")["stuck"]), "never stuck")
+            _is_stuck(server, 2 * PER_DAY + 20, 10)
+            server.kill()
+            server.wait()
+        with _serve(data.parent) as server:  # all but that day is replayed
+            _until(lambda: server.ask("GET", "/readyz").status == 200, "never ready")
+            _is_stuck(server, 2 * PER_DAY + 20, 10)
     with _serve(data.parent) as server:
         _until(lambda: server.get("/api/v1/queue")["entries"] == 0, "never stored")
         assert _count(server).json()["rows"] == [[3 * PER_DAY + 30]]

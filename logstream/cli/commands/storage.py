@@ -66,6 +66,11 @@ def _write_tables(found: "Stored") -> None:
         + (f", {totals.broken:,} broken" if totals.broken else ""),
         err=True,
     )
+    if found.stuck:
+        typer.echo(
+            f"{found.stuck_entries:,} entries cannot be stored just now: {found.stuck}",
+            err=True,
+        )
 
 
 def _time_of(timestamp: str | None) -> str:
