@@ -27,8 +27,8 @@ from logstream.core.errors import BadRequest, QuerySyntaxError
 from logstream.core.results import Table
 from logstream.core.timestamps import format_ns
 from logstream.storage.formats.json import write_table
+from logstream.storage.overview import Stats as StoreStats
 from logstream.storage.reader import Reader
-from logstream.storage.reader import Stats as StoreStats
 
 
 class TimeRangeIn(Fields, frozen=True, kw_only=True):

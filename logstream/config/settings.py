@@ -52,6 +52,11 @@ class StorageConfig(_Section, frozen=True, kw_only=True):
     """With less free disk than this, ingest is refused (507) and `/readyz` is red;
     queries go on."""
 
+    max_open_days: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    """Days whose files are open at the same time, unless one query needs more: each
+    takes a file descriptor and half a megabyte of memory. A day that is not open takes
+    a millisecond or two longer to read."""
+
     compact_after_s: Annotated[float, Meta(ge=0)] = 3600.0
     """A day that is over, and that nothing was written to for so long, is rewritten in
     order, smaller and with a skip index for words and values. 0 = never."""

@@ -24,7 +24,8 @@ from logstream.storage.verify import (
 
 _OURS = {
     *("lock", "journal", "partitions", "tmp"),
-    *("days.json", "positions.json", "idempotency.ndjson", "retention.json"),
+    *("days.json", "statistics.json", "positions.json", "idempotency.ndjson"),
+    "retention.json",
     *(LETTERS, f"{LETTERS}.wal", SAVED),
 }
 """What lies in a data folder."""

@@ -162,6 +162,8 @@ def _build(
         hub,
         folder.partitions if folder else None,
         register=folder.path / "days.json" if folder else None,
+        statistics=folder.path / "statistics.json" if folder else None,
+        max_open=settings.storage.max_open_days,
     )
     dead_letters = DeadLetterStore(
         hub,

@@ -35,11 +35,12 @@ import msgspec
 from logstream.config.settings import StorageConfig
 from logstream.core.errors import StorageError
 from logstream.core.timestamps import now_ns
+from logstream.storage.day_statistics import DayStatistics, count
+from logstream.storage.holding import holding
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.index_building import build_index
 from logstream.storage.partition import LATE_PLACE, Partition, day_of, wal_of
 from logstream.storage.partitions import Partitions
-from logstream.storage.planning import order_of
 from logstream.storage.shredding import names_allowed
 from logstream.telemetry.metrics import COMPACTION_SECONDS, COMPACTIONS
 
@@ -139,6 +140,7 @@ class Compactor:
                 return None
             if self._is_due(day) and (done := self.compact(day)) is not None:
                 return done
+        self._partitions.save_statistics()
         return None
 
     def compact(self, day: date) -> Compacted | None:
@@ -147,7 +149,7 @@ class Compactor:
         Raises:
             StorageError: its file cannot be read, or the new one not be written.
         """
-        with self._one_at_a_time:
+        with self._one_at_a_time, holding():
             started = time.monotonic()
             partition = self._partitions.attach(day)
             if partition.path is None or self._stopped.is_set():
@@ -168,6 +170,8 @@ class Compactor:
                 work.clean_up()
             seconds = time.monotonic() - started
             after = self._partitions.attach(day).stored_bytes()
+            self._look_at(day)
+            self._partitions.save_statistics()
             COMPACTIONS.labels("done").inc()
             COMPACTION_SECONDS.inc(seconds)
             return Compacted(
@@ -295,13 +299,22 @@ class Compactor:
         return known.due
 
     def _is_disorderly(self, day: date) -> bool:
-        for partition in self._partitions.readable([day]):
+        known = self._partitions.known(day) or self._look_at(day)
+        if known is None:
+            return False
+        if (order := known.compaction) is None:
+            return True
+        return (order.late + order.gone) * _REWRITE_SHARE > order.rows
+
+    def _look_at(self, day: date) -> DayStatistics | None:
+        """Count what is in the day, so that it need not be opened for that later."""
+        try:
             with self._hub.reading(_LOOK_S) as cursor:
-                order = order_of(cursor, partition)
-            if order is None:
-                return True
-            return (order.late + order.gone) * _REWRITE_SHARE > order.rows
-        return False
+                for partition in self._partitions.readable([day]):
+                    return self._partitions.know(partition, count(cursor, partition))
+        except StorageError as error:
+            _log.warning("The day %s was not counted: %s", day, error)
+        return None
 
 
 class _Work:

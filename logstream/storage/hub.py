@@ -27,6 +27,7 @@ from logstream.core.errors import (
     UnreadableDays,
 )
 from logstream.storage.control import QueryControl, current_control
+from logstream.storage.holding import holding
 from logstream.storage.shredding import Shredding
 from logstream.storage.sql.confinement import confine
 
@@ -143,7 +144,8 @@ class Hub:
     @contextmanager
     def reading(self, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor whose statements are bounded together: as the query is that this
-        thread runs (`control.bounded_by`), outside of one by `timeout_s`.
+        thread runs (`control.bounded_by`), outside of one by `timeout_s`. Days that
+        are got meanwhile stay open to the end.
 
         Raises:
             QueryTimeout, QueryCancelled, QueryMemory: they went over a bound.
@@ -153,7 +155,7 @@ class Hub:
         control = current_control() or QueryControl(timeout_s)
         cursor = self._root.cursor()
         try:
-            with self.noticing(), control.stopping(cursor):
+            with self.noticing(), control.stopping(cursor), holding():
                 if self._query_memory_bytes:
                     limit = f"SET operator_memory_limit='{self._query_memory_bytes}B'"
                     cursor.execute(limit)

@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -71,6 +72,9 @@ class Partition:
         """Loads and deletions so far; tells whether anything changed since a look."""
         self.swept: object = None
         """What retention did last with a part of it; its own."""
+        self.on_write: Callable[[], None] = lambda: None
+        """Called behind each load and deletion."""
+        self._holders = 0
 
     def mark_dirty(self, rows: int) -> None:
         with self._lock:
@@ -78,12 +82,27 @@ class Partition:
                 self.dirty_since = time.monotonic()
             self.dirty_rows += rows
             self.writes += 1
+        self.on_write()
 
     def mark_clean(self, rows: int) -> None:
         """So many of the dirty rows were checkpointed; others may have come since."""
         with self._lock:
             self.dirty_rows -= rows
             self.dirty_since = time.monotonic()
+
+    def hold(self) -> None:
+        """It stays open until `let_go`; see `holding`."""
+        with self._lock:
+            self._holders += 1
+
+    def let_go(self) -> None:
+        with self._lock:
+            self._holders -= 1
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody reads it, and no row of it waits for a checkpoint."""
+        return not (self._holders or self.dirty_rows or self.invalid)
 
     def is_gone(self) -> bool:
         """Whether somebody took its file away."""

@@ -14,9 +14,11 @@ import os
 import shutil
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -25,7 +27,9 @@ import msgspec
 from logstream.core.durable import sync_folder
 from logstream.core.errors import StorageCorrupt, StorageError
 from logstream.storage.control import QueryControl, current_control
+from logstream.storage.day_statistics import DayStatistics, Statistics
 from logstream.storage.generations import drop_files, files_in
+from logstream.storage.holding import hold
 from logstream.storage.hub import Hub, first_line, invalid_database
 from logstream.storage.lost_days import GONE, LostDays
 from logstream.storage.partition import (
@@ -45,6 +49,7 @@ from logstream.telemetry.metrics import PARTITIONS, PARTITIONS_BROKEN
 
 _log = logging.getLogger(__name__)
 
+MAX_OPEN_DAYS = 64
 REMOVED = ".removed"
 """What a file is called from the moment its day is gone until it is unlinked."""
 _REMOVE_TIMEOUT_S = 10.0
@@ -83,19 +88,34 @@ class _Broken(msgspec.Struct, frozen=True):
 class Partitions:
     """The days of the store, attached to the hub when first used. Thread-safe.
 
+    When too many are, those that nobody uses are detached, the one that was used
+    longest ago first: each is an open file, and half a megabyte of memory. See
+    `holding`.
+
     Args:
         folder: None keeps every day in memory.
         register: Where the days that there are stand, so that one is missed whose file
             is gone; None: none is.
+        statistics: Where what is known of days is kept; None: in memory only.
+        max_open: Days, unless more are in use at the same moment.
     """
 
     def __init__(
-        self, hub: Hub, folder: Path | None, *, register: Path | None = None
+        self,
+        hub: Hub,
+        folder: Path | None,
+        *,
+        register: Path | None = None,
+        statistics: Path | None = None,
+        max_open: int = MAX_OPEN_DAYS,
     ) -> None:
         self._hub = hub
         self._folder = folder
         self._lock = threading.Lock()
-        self._attached: dict[date, Partition] = {}
+        self._max_open = max_open
+        self._statistics = Statistics(statistics)
+        self._attached: OrderedDict[date, Partition] = OrderedDict()
+        """The one that was used last comes last."""
         self._broken: dict[date, _Broken] = {}
         removed = _finish_removals(folder) if folder is not None else set()
         self._files: dict[date, Path] = files_in(folder) if folder else {}
@@ -154,6 +174,8 @@ class Partitions:
         """
         with self._lock:
             if (partition := self._attached.get(day)) is not None:
+                self._attached.move_to_end(day)
+                hold(partition)
                 return partition
             self._miss(day)
             if make:
@@ -173,6 +195,8 @@ class Partitions:
             self._broken.pop(day, None)
             self._attached[day] = partition
             self._days.add(day)
+            hold(partition)
+            self._detach_unused(besides=partition)
             self._set_gauges()
             return partition
 
@@ -196,6 +220,7 @@ class Partitions:
             if path.exists():
                 self._lost.set_aside(path, reason)
             self._files.pop(day, None)
+            self._statistics.drop(day)
             if damaged is not None:
                 damaged.writers.end()
                 del self._attached[day]
@@ -230,6 +255,7 @@ class Partitions:
                 del self._attached[partition.day]
                 self._files.pop(partition.day, None)
                 self._days.discard(partition.day)
+                self._statistics.drop(partition.day)
                 self._set_gauges()
             return found.rows
 
@@ -259,6 +285,7 @@ class Partitions:
                 path.unlink()
                 raise
             self._attached[partition.day] = fresh
+            self._statistics.drop(partition.day)
             partition.writers.end()
             self._detach(partition)
         drop_files(old)
@@ -267,6 +294,32 @@ class Partitions:
     def path_of(self, day: date) -> Path | None:
         """The file of a day, or what it would be; None in memory."""
         return self._path_of(day)
+
+    def is_open(self, day: date) -> bool:
+        with self._lock:
+            return day in self._attached
+
+    def known(self, day: date) -> DayStatistics | None:
+        """What is known of a day as it is now, without opening it."""
+        with self._lock:
+            partition = self._attached.get(day)
+            path = self._path_of(day)
+            if path is None or day in self._broken:
+                return None
+            if partition is not None and partition.dirty_rows:
+                return None
+            return self._statistics.of(day, path)
+
+    def know(self, partition: Partition, found: DayStatistics) -> DayStatistics:
+        """Keep what was counted, if it holds still; returns it."""
+        self._statistics.keep(partition, found)
+        return found
+
+    def save_statistics(self) -> None:
+        """Write down what is known, if that is more than before."""
+        with self._lock:
+            days = set(self._days)
+        self._statistics.save(days)
 
     def attached(self) -> list[Partition]:
         with self._lock:
@@ -333,6 +386,8 @@ class Partitions:
         """
         self._reopen_invalid()
         self._look_for_files()
+        with self._lock:
+            self._detach_unused()
         done = 0
         logged = {one: one.logged_bytes() for one in self.attached()}
         total = sum(logged.values()) if max_logged_bytes else 0
@@ -412,6 +467,8 @@ class Partitions:
         """Raises duckdb.Error."""
         path = self._path_of(day)
         partition = Partition(day, path)
+        partition.on_write = partial(self._statistics.drop, day)
+        complete = path is not None and self._statistics.of(day, path) is not None
         if path is not None and wal_of(path).exists():
             partition.mark_dirty(1)  # left by a crash: rows that are not checkpointed
             partition.names.wide = True  # they may be of any kind
@@ -424,13 +481,31 @@ class Partitions:
                 f"(STORAGE_VERSION 'latest', ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
             )
             try:
-                cursor.execute(_SCHEMA.format(name=partition.name))
+                if not complete:
+                    cursor.execute(_SCHEMA.format(name=partition.name))
             except duckdb.Error:
                 self._detach(partition)
                 raise
         finally:
             cursor.close()
         return partition
+
+    def _detach_unused(self, besides: Partition | None = None) -> None:
+        """Until there are no more than there may be, or all others are in use."""
+        over = len(self._attached) - self._max_open
+        if over <= 0 or self._folder is None:
+            return
+        for partition in list(self._attached.values()):
+            if over <= 0:
+                break
+            if partition is besides or not partition.is_idle:
+                continue
+            with partition.writers.alone(0) as alone:
+                if alone:
+                    self._detach(partition)
+                    partition.writers.end()
+                    del self._attached[partition.day]
+                    over -= 1
 
     def _has_room(self, partition: Partition) -> bool:
         """Whether a checkpoint may succeed; it compresses what is in the log."""
@@ -500,6 +575,7 @@ class Partitions:
         self._days.discard(day)
         self._files.pop(day, None)
         self._broken.pop(day, None)
+        self._statistics.drop(day)
         self._lost.miss(day, GONE)
         if wal_of(path).exists():
             self._lost.set_aside(path, "its file is gone")

@@ -40,34 +40,11 @@ _ALL_ROWS = 9_000_000_000_000
 _COLUMNS = "id, timestamp, source, level, message, fields"
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """How a compacted day stands."""
-
-    rows: int
-    """When it was compacted."""
-    late: int
-    """Entries that came since."""
-    gone: int
-    """Entries that were deleted since."""
-
-
 class Plan(msgspec.Struct, frozen=True):
     """What a partition keeps of its index, once it was asked for."""
 
     index: SkipIndex | None
     had_late: bool
-
-
-def order_of(db: duckdb.DuckDBPyConnection, partition: Partition) -> Order | None:
-    """None: the day was not compacted."""
-    if partition.generation == 0:
-        return None
-    name = partition.name
-    rows = int(db.execute(f"SELECT rows FROM {name}.compacted").fetchall()[0][0])
-    late = _late(db, partition, rows)
-    text = f"SELECT count(*) FROM {name}.entries"
-    total = int(db.execute(text).fetchall()[0][0])
-    return Order(rows=rows, late=late, gone=rows + late - total)
 
 
 def is_indexed(db: duckdb.DuckDBPyConnection, partition: Partition) -> bool:
@@ -84,6 +61,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """A condition that every match fulfils besides; empty: none."""
     told: str = ""
     """For people; empty: everywhere."""
+    nowhere: bool = False
+    """There is no match in the day, and it need not be read at all."""
 
     def among(self, where: str) -> str:
         """What stands behind FROM, with a condition."""
@@ -117,7 +96,9 @@ def look_into(
         return everywhere
     late = plan.had_late or bool(partition.writes)
     place = _condition(found, plan.index.rows, late=late)
-    return Look(relation=everywhere.relation, place=place, told=place)
+    nowhere = not (found or late)
+    told = "nowhere" if nowhere else place
+    return Look(relation=everywhere.relation, place=place, told=told, nowhere=nowhere)
 
 
 def _condition(found: list[tuple[int, int]], rows: int, *, late: bool) -> str:

@@ -3,43 +3,41 @@
 Reads never wait for loads, nor loads for reads: DuckDB gives each its own snapshot.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-import msgspec
+from msgspec.structs import replace
 
 from logstream.core.entry import ID_LINE_BITS
 from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
+from logstream.storage.choosing import chosen_days
+from logstream.storage.gathering import Gathering
+from logstream.storage.holding import holding
 from logstream.storage.hub import Hub
+from logstream.storage.overview import MAX_GROUPS, Stats, stats_of
 from logstream.storage.paging import (
     Cursor,
     decode_cursor,
     query_checksum,
 )
-from logstream.storage.partition import PartitionState
+from logstream.storage.partition import Partition, PartitionState
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import Look, look_into
 from logstream.storage.results import Result
 from logstream.storage.rows import (
     ROW,
-    ROW_COLUMNS,
     Page,
     Row,
     page_by_offset,
     page_by_time,
     row_of,
 )
-from logstream.storage.selection import Selection, condition, union, value_of
+from logstream.storage.selection import Selection, condition, union
 
 T = TypeVar("T")
-
-_NOTHING = Sql("")
-MAX_GROUPS = 100_000
-"""Values that any answer counts, the most frequent ones: a sender's names must not
-decide what an answer costs. Groups beyond are spilled, and never reach Python."""
 
 ENTRY_COLUMNS = (
     ResultColumn("timestamp", "time"),
@@ -57,24 +55,6 @@ _NOT_ITS_FORM = (
     duckdb.FatalException,
 )
 """What stops a query of either form; see `Selection.fast`."""
-
-
-class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    entries: int
-    oldest_ns: int | None
-    newest_ns: int | None
-    by_source: dict[str, int]
-    by_level: dict[str, int]
-    stored_bytes: int
-    """On disk; in memory, `raw_bytes`."""
-    raw_bytes: int
-    """Of the canonical NDJSON that the stored entries came as."""
-
-    @property
-    def compression_ratio(self) -> float:
-        """Raw bytes for each stored one; 1 while there are none."""
-        known = self.stored_bytes > 0 and self.raw_bytes > 0
-        return round(self.raw_bytes / self.stored_bytes, 3) if known else 1
 
 
 class Reader:
@@ -164,26 +144,20 @@ class Reader:
         segment = entry_id >> ID_LINE_BITS
 
         def find(db: duckdb.DuckDBPyConnection, _: bool) -> Row | None:
-            for partition in self._partitions.readable(self._partitions.days()):
-                text = f"SELECT 1 FROM {partition.name}.applied WHERE segment = ?"
-                if not db.execute(text, (segment,)).fetchone():
+            for day in self._partitions.days():
+                known = self._partitions.known(day)
+                if known is not None and not known.may_have(segment):
                     continue
-                text = f"SELECT {ROW} FROM {partition.name}.entries WHERE id = ?"
-                if found := db.execute(text, (entry_id,)).fetchone():
-                    return row_of(found)
+                with holding():
+                    for partition in self._partitions.readable([day]):
+                        if (row := _find(db, partition, entry_id)) is not None:
+                            return row
             return None
 
         return self._read(find)
 
     def count(self, selection: Selection) -> int:
-        def count(db: duckdb.DuckDBPyConnection, fast: bool) -> int:
-            counts = self._each_day(
-                db, selection, Sql("SELECT count(*) AS n"), fast=fast
-            )
-            text = f"SELECT sum(n) FROM ({counts.text})"
-            return int(db.execute(text, counts.params).fetchall()[0][0] or 0)
-
-        return self._read(count)
+        return self._gather(selection, Gathering.count)
 
     def frequency(
         self, selection: Selection, *, group_by: str, limit: int = MAX_GROUPS
@@ -191,62 +165,13 @@ class Reader:
         """Entries by value, the `limit` most frequent first. Those without it do not
         count.
         """
-
-        def count(db: duckdb.DuckDBPyConnection, fast: bool) -> dict[str, int]:
-            value = value_of(group_by, fast=fast)
-            counts = self._each_day(
-                db,
-                selection,
-                Sql(
-                    f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS n",
-                    value.params,
-                ),
-                Sql("GROUP BY value"),
-                fast=fast,
-            )
-            text = (
-                "SELECT value, sum(n)::BIGINT AS entries "
-                f"FROM ({counts.text}) GROUP BY value "
-                "HAVING value IS NOT NULL ORDER BY entries DESC, value LIMIT ?"
-            )
-            return dict(db.execute(text, (*counts.params, limit)).fetchall())
-
-        return self._read(count)
+        return self._gather(selection, lambda one: one.frequency(group_by, limit))
 
     def sources(self) -> list[str]:
         return sorted(self.frequency(Selection(), group_by="source"))
 
     def stats(self) -> Stats:
-        def read(db: duckdb.DuckDBPyConnection, _: bool) -> tuple[Any, ...]:
-            partitions = self._partitions.readable(self._partitions.days())
-            relation = union(partitions)
-            total, oldest, newest = db.execute(
-                "SELECT count(*), epoch_ns(min(timestamp)), epoch_ns(max(timestamp)) "
-                f"FROM {relation}"
-            ).fetchall()[0]
-            counts = db.execute(
-                "SELECT source, level, count(*) AS entries "
-                f"FROM {relation} GROUP BY source, level ORDER BY entries DESC LIMIT ?",
-                (MAX_GROUPS,),
-            ).fetchall()
-            raw = sum(
-                db.execute(
-                    f"SELECT coalesce(sum(raw_bytes), 0) FROM {partition.name}.applied"
-                ).fetchall()[0][0]
-                for partition in partitions
-            )
-            return total, oldest, newest, counts, raw
-
-        total, oldest, newest, counts, raw = self._read(read)
-        return Stats(
-            entries=total,
-            oldest_ns=oldest,
-            newest_ns=newest,
-            by_source=_totals((source, count) for source, _, count in counts),
-            by_level=_totals((level, count) for _, level, count in counts),
-            stored_bytes=self._partitions.stored_bytes() or int(raw),
-            raw_bytes=int(raw),
-        )
+        return self._read(lambda db, _: stats_of(db, self._partitions))
 
     def partitions(self) -> list[PartitionState]:
         return self._partitions.states()
@@ -264,31 +189,22 @@ class Reader:
                         raise
             return _read_either_way(db, read)
 
-    def _each_day(
-        self,
-        db: duckdb.DuckDBPyConnection,
-        selection: Selection,
-        select: Sql,
-        tail: Sql = _NOTHING,
-        *,
-        fast: bool,
-    ) -> Sql:
-        """A SELECT over each day's own table, and all of it together.
+    def _gather(self, selection: Selection, take: Callable[[Gathering], T]) -> T:
+        def read(db: duckdb.DuckDBPyConnection, fast: bool) -> T:
+            def gather(db: duckdb.DuckDBPyConnection, fast_values: bool) -> T:
+                return take(
+                    Gathering(
+                        db,
+                        self._partitions,
+                        selection,
+                        fast=fast,
+                        fast_values=fast_values,
+                    )
+                )
 
-        Over a union of the days DuckDB makes all of the fields first:
-        1 400 ms to group a million entries by a field, and 40 ms like this.
-        """
-        where = condition(selection, fast=fast)
-        days = self._partitions.days(selection.from_ns, selection.to_ns)
-        parts = []
-        for partition in self._partitions.readable(days):
-            look = look_into(db, partition, selection.needs)
-            parts.append(f"{select.text} FROM {look.among(where.text)} {tail.text}")
-        if not parts:
-            nothing = f"{union([])} WHERE {where.text}"
-            parts.append(f"{select.text} FROM {nothing} {tail.text}")
-        params = (*select.params, *where.params, *tail.params)
-        return Sql(" UNION ALL ".join(parts), params * len(parts))
+            return gather(db, True) if fast else _read_either_way(db, gather)
+
+        return self._read(read)
 
     def _by_day(
         self,
@@ -305,16 +221,15 @@ class Reader:
         order = "DESC" if descending else "ASC"
         names = ", ".join(column.name for column in columns)
         where = condition(selection, fast=fast)
-        days = self._partitions.days(selection.from_ns, selection.to_ns)
-        if not descending:
-            days.reverse()
+        days = chosen_days(self._partitions, selection, descending=descending)
         parts = []
         for partition in self._partitions.readable(days):
             look = look_into(db, partition, selection.needs)
-            parts.append(
-                f"(SELECT {names} FROM {look.among(where.text)} "
-                f"ORDER BY timestamp {order}, id {order})"
-            )
+            if not look.nowhere:
+                parts.append(
+                    f"(SELECT {names} FROM {look.among(where.text)} "
+                    f"ORDER BY timestamp {order}, id {order})"
+                )
         if not parts:
             parts.append(f"SELECT {names} FROM {union([])} WHERE {where.text}")
         return Sql(" UNION ALL ".join(parts), where.params * len(parts))
@@ -329,26 +244,26 @@ class Reader:
         query: int,
     ) -> Page:
         """Day after day, until there are enough: the newest 100 touch one day."""
-        from_ns, to_ns = selection.from_ns, selection.to_ns
+        within = selection
         if start is not None and descending:
-            to_ns = start.timestamp_ns + 1
+            within = replace(selection, to_ns=start.timestamp_ns + 1)
         elif start is not None:
-            from_ns = start.timestamp_ns
-        days = self._partitions.days(from_ns, to_ns)
-        if not descending:
-            days.reverse()
+            within = replace(selection, from_ns=start.timestamp_ns)
 
         def find(db: duckdb.DuckDBPyConnection, fast: bool) -> list[tuple[Any, ...]]:
             where = condition(selection, fast=fast)
             if start is not None:
                 where = _after(where, start, descending=descending)
             found: list[tuple[Any, ...]] = []
-            for day in days:
-                for partition in self._partitions.readable([day]):
-                    look = look_into(db, partition, selection.needs)
-                    text = _page_of(look, where, descending=descending)
-                    params = (*where.params, limit + 1 - len(found))
-                    found += db.execute(text, params).fetchall()
+            for day in chosen_days(self._partitions, within, descending=descending):
+                with holding():
+                    for partition in self._partitions.readable([day]):
+                        look = look_into(db, partition, selection.needs)
+                        if look.nowhere:
+                            continue
+                        text = _page_of(look, where, descending=descending)
+                        params = (*where.params, limit + 1 - len(found))
+                        found += db.execute(text, params).fetchall()
                 if len(found) > limit:
                     break
             return found
@@ -366,38 +281,13 @@ class Reader:
         query: int,
     ) -> Page:
         offset = start.offset if start else 0
-        order = "DESC" if descending else "ASC"
-
-        def find(db: duckdb.DuckDBPyConnection, fast: bool) -> list[tuple[Any, ...]]:
-            value = value_of(sort_by, fast=fast)
-            keys = _sort_keys(value)
-            names = [f"k{at}" for at in range(len(keys))]
-            selected = ", ".join(
-                f"{key.text} AS {name}" for key, name in zip(keys, names, strict=True)
-            )
-            by = ", ".join(f"{name} {order} NULLS LAST" for name in names)
-            each = self._each_day(
-                db,
-                selection,
-                Sql(
-                    f"(SELECT {ROW}, {selected}",
-                    tuple(param for key in keys for param in key.params),
-                ),
-                Sql(
-                    f"ORDER BY {by}, timestamp {order}, id {order} LIMIT ?)",
-                    (offset + limit + 1,),
-                ),
-                fast=fast,
-            )
-            columns = [f"c{at}" for at in range(ROW_COLUMNS)]
-            text = (
-                f"SELECT {', '.join(columns)} FROM ({each.text}) "
-                f"AS r({', '.join((*columns, *names))}) "
-                f"ORDER BY {by}, c1 {order}, c0 {order} LIMIT ? OFFSET ?"
-            )
-            return db.execute(text, (*each.params, limit + 1, offset)).fetchall()
-
-        return page_by_offset(self._read(find), limit, query, offset)
+        found = self._gather(
+            selection,
+            lambda one: one.first(
+                sort_by, descending=descending, limit=limit + 1, offset=offset
+            ),
+        )
+        return page_by_offset(found, limit, query, offset)
 
 
 def _read_either_way(
@@ -411,11 +301,15 @@ def _read_either_way(
         return read(db, False)
 
 
-def _sort_keys(value: Sql) -> tuple[Sql, ...]:
-    """A field may hold numbers here and text there: numbers by size, then the text."""
-    if not value.params:
-        return (value,)
-    return Sql(f"TRY_CAST({value.text} AS DOUBLE)", value.params), value
+def _find(
+    db: duckdb.DuckDBPyConnection, partition: Partition, entry_id: int
+) -> Row | None:
+    text = f"SELECT 1 FROM {partition.name}.applied WHERE segment = ?"
+    if not db.execute(text, (entry_id >> ID_LINE_BITS,)).fetchone():
+        return None
+    text = f"SELECT {ROW} FROM {partition.name}.entries WHERE id = ?"
+    found = db.execute(text, (entry_id,)).fetchone()
+    return row_of(found) if found else None
 
 
 def _page_of(look: Look, where: Sql, *, descending: bool) -> str:
@@ -432,10 +326,3 @@ def _after(where: Sql, start: Cursor, *, descending: bool) -> Sql:
     later = f"timestamp {sign} {at} OR (timestamp = {at} AND id {sign} ?)"
     text = f"{where.text} AND ({later})"
     return Sql(text, (*where.params, start.timestamp_ns, start.timestamp_ns, start.id))
-
-
-def _totals(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for name, count in pairs:
-        totals[name] = totals.get(name, 0) + count
-    return dict(sorted(totals.items()))

@@ -98,6 +98,8 @@ class Retention:
         self._saved_ns = clock_ns or 0
         self._queries = self._compiled(default if self._own is None else self._own)
         self._warned = ""
+        self._swept: dict[date, object] = {}
+        """What was last done with a part of a day whose file is as it was then."""
 
     def state(self) -> RetentionState:
         own = self._own
@@ -167,7 +169,7 @@ class Retention:
                     policy.max_age_days,
                 )
             )
-            if not any(over):
+            if not any(over) or (not all(over) and self._is_swept(day, over)):
                 continue
             for partition in self._partitions.readable([day]):
                 try:
@@ -191,10 +193,18 @@ class Retention:
         found = self._deletion.delete_in(partition, Selection(), reason=reason)
         return sum((found or {}).values())
 
+    def _is_swept(self, day: date, over: tuple[bool, ...]) -> bool:
+        """Without opening the day."""
+        known = self._partitions.known(day)
+        swept = self._swept.get(day)
+        return known is not None and swept == (self._queries, over, known.file)
+
     def _sweep(self, partition: Partition, over: tuple[bool, ...]) -> int:
         """The entries of a day whose rule says so; nothing when nothing changed."""
         before = partition.writes
         if partition.swept == (self._queries, over, before):
+            if (known := self._partitions.known(partition.day)) is not None:
+                self._swept[partition.day] = (self._queries, over, known.file)
             return 0
         selection = Selection(
             where=_first_match([query.sql for query in self._queries], over),

@@ -14,6 +14,7 @@ Numbers are little-endian.
 import hashlib
 import logging
 import mmap
+import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,8 @@ INDEXED_COLUMNS = ("source", "level")
 """Which hold no arrays."""
 _FEW_BLOCKS = 128
 _MAX_HEADER_BYTES = 1 << 20
+_sound: dict[str, tuple[int, int, int]] = {}
+"""By key: the files whose checksum fits, and how they were then. Of a few thousand."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +164,11 @@ def write_index(
 
 
 def open_index(path: Path, *, key: str) -> SkipIndex | None:
-    """The index of a day whose `compacted` has this key; None if it cannot be used."""
+    """The index of a day whose `compacted` has this key; None if it cannot be used.
+
+    Its checksum is compared once in a process, while the file is as it was then: a
+    search over a year opens the index of each day.
+    """
     try:
         return _open(path, key)
     except FileNotFoundError:
@@ -177,8 +184,12 @@ def _open(path: Path, key: str) -> SkipIndex:
         header = msgspec.json.decode(line, type=Header)
         if header.version != VERSION or header.key != key:
             raise ValueError("it belongs to another file or version")
+        told = os.fstat(file.fileno())
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     content = memoryview(mapped)[len(line) :]
-    if zlib.crc32(content) != header.crc:
-        raise ValueError("its checksum does not fit")
+    state = (told.st_ino, told.st_size, told.st_mtime_ns)
+    if _sound.get(key) != state:
+        if zlib.crc32(content) != header.crc:
+            raise ValueError("its checksum does not fit")
+        _sound[key] = state
     return SkipIndex(header, content)

@@ -44,8 +44,8 @@ def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
             report.note(where, state.broken)
             continue
         try:
-            partition = partitions.attach(state.day, make=False)
             with hub.reading(_DAY_TIMEOUT_S) as cursor:
+                partition = partitions.attach(state.day, make=False)
                 ask = _asking(cursor)
                 _check_day(ask, partition.name, state.day, where, report)
                 if partition.generation and partition.path is not None:

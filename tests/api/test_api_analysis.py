@@ -7,7 +7,7 @@ from litestar.testing import TestClient
 
 from logstream.core.sql import Sql
 from logstream.core.timestamps import parse_ns
-from logstream.storage.reader import Stats
+from logstream.storage.overview import Stats
 
 ANALYZE = "/api/v1/query/analyze"
 SPAN = {"from": "2025-05-01T00:00:00Z", "to": "2025-06-01T00:00:00Z"}

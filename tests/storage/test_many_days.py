@@ -1,0 +1,366 @@
+"""Many days: few are open at a time, what is known is not read, and answers are those
+of a plain scan over all.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from logstream.config.settings import StorageConfig
+from logstream.query import compile_filter
+from logstream.storage import choosing
+from logstream.storage.batch import Batch
+from logstream.storage.compaction import Compactor
+from logstream.storage.hub import Hub
+from logstream.storage.loader import Loader
+from logstream.storage.partitions import Partitions
+from logstream.storage.reader import Reader
+from logstream.storage.selection import Selection, union
+
+FIRST = date(2026, 1, 1)
+DAYS = 14
+MAX_OPEN = 3
+PER_DAY = 30
+_NS = 1_000_000_000
+
+
+class Year:
+    """A store of many days, of which few may be open."""
+
+    def __init__(self, tmp: Path, *, max_open: int = MAX_OPEN) -> None:
+        self.tmp = tmp
+        self.folder = tmp / "partitions"
+        self.folder.mkdir(exist_ok=True)
+        self.config = StorageConfig(threads=2)
+        self.max_open = max_open
+        self.segment = 0
+        self.open()
+
+    def open(self) -> None:
+        self.hub = Hub(self.config, tmp=None)
+        self.partitions = Partitions(
+            self.hub,
+            self.folder,
+            statistics=self.tmp / "statistics.json",
+            max_open=self.max_open,
+        )
+        self.loader = Loader(self.hub, self.partitions, max_entry_bytes=100_000)
+        self.reader = Reader(self.hub, self.partitions, timeout_s=20)
+        self.compactor = Compactor(self.hub, self.partitions, self.config, tmp=self.tmp)
+
+    def reopen(self) -> None:
+        self.hub.close()
+        self.open()
+
+    def load(self, *entries: dict[str, Any]) -> None:
+        self.segment += 1
+        path = self.tmp / "batch.ndjson"
+        path.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+        self.loader.load(
+            Batch(
+                segment=self.segment,
+                path=path,
+                size=path.stat().st_size,
+                entries=len(entries),
+            )
+        )
+
+    def checkpoint(self) -> None:
+        self.partitions.checkpoint(lambda _: True)
+
+    def open_days(self) -> int:
+        return len(self.partitions.attached())
+
+
+def entry(number: int, at: int) -> dict[str, Any]:
+    """The nth of a day. Some days have a level, or a field, that no other has."""
+    begins = datetime.combine(FIRST, datetime.min.time(), UTC)
+    stamp = begins + timedelta(days=number, seconds=at * 2500)
+    level = "fatal" if number == 5 and at == 7 else ("info", "error")[at % 2]
+    fields: dict[str, Any] = {"n": (at * 7 + number) % 11, "trace": f"{number}-{at}"}
+    if at % 3 == 0:
+        fields["host"] = f"host{(at + number) % 4}"
+    return {
+        "timestamp": stamp.isoformat().replace("+00:00", "Z"),
+        "source": f"app{number % 3}",
+        "level": level,
+        "message": f"message {at} of {number}",
+        "fields": fields,
+    }
+
+
+def day_of(number: int) -> list[dict[str, Any]]:
+    return [entry(number, at) for at in range(PER_DAY)]
+
+
+def fill(year: Year) -> None:
+    """Compacted days, one with late entries, plain ones, and one being written to."""
+    for number in range(DAYS):
+        year.load(*day_of(number))
+        year.checkpoint()
+    for number in range(DAYS - 4):
+        year.compactor.compact(FIRST + timedelta(days=number))
+    year.load(entry(2, 31))
+    year.checkpoint()
+    year.load(entry(DAYS - 1, 31))
+
+
+@pytest.fixture
+def year(tmp_path: Path) -> Iterator[Year]:
+    made = Year(tmp_path)
+    yield made
+    made.hub.close()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
+    made = Year(tmp_path_factory.mktemp("year"))
+    fill(made)
+    yield made
+    made.hub.close()
+
+
+def selection(text: str, **times: int | None) -> Selection:
+    query = compile_filter(text)
+    return Selection(where=query.sql, fast=query.fast_sql, needs=query.needs, **times)
+
+
+def ns(number: int, seconds: int = 0) -> int:
+    at = datetime.combine(FIRST, datetime.min.time(), UTC)
+    return (int(at.timestamp()) + number * 86_400 + seconds) * _NS
+
+
+# ---- how many are open ----
+
+
+def test_few_days_are_open_however_many_were_read(filled: Year) -> None:
+    filled.checkpoint()
+    for number in range(DAYS):
+        one = Selection(from_ns=ns(number), to_ns=ns(number + 1))
+        assert len(filled.reader.entries(one, limit=100).rows) >= PER_DAY
+        assert filled.open_days() <= MAX_OPEN + 1  # and the one being written to
+
+
+def test_a_query_may_have_more_open_while_it_runs(filled: Year) -> None:
+    with filled.hub.reading(20) as db:
+        days = filled.partitions.readable(filled.partitions.days())
+        assert len(days) == filled.open_days() == DAYS
+        counts = f"SELECT count(*) FROM {union(days)}"
+        assert db.execute(counts).fetchall() == [(DAYS * PER_DAY + 2,)]
+    filled.checkpoint()
+    assert filled.open_days() == MAX_OPEN
+
+
+def test_a_day_that_was_closed_is_loaded_into(year: Year) -> None:
+    for number in range(MAX_OPEN + 2):
+        year.load(*day_of(number))
+        year.checkpoint()
+    assert FIRST not in {one.day for one in year.partitions.attached()}
+    year.load(entry(0, 31))
+    assert year.reader.count(Selection(to_ns=ns(1))) == PER_DAY + 1
+
+
+def test_a_day_with_rows_that_are_not_checkpointed_stays_open(year: Year) -> None:
+    for number in range(MAX_OPEN + 2):
+        year.load(*day_of(number))
+    assert year.open_days() == MAX_OPEN + 2
+    year.checkpoint()
+    year.checkpoint()
+    assert year.open_days() == MAX_OPEN
+
+
+# ---- what is known ----
+
+
+def opened_by(year: Year, ask: Any) -> set[date]:
+    """The days that a read opens in a store that was just started."""
+    year.reopen()
+    ask(year.reader)
+    return {one.day for one in year.partitions.attached()}
+
+
+@pytest.fixture
+def known(year: Year) -> Year:
+    """Closed, and all of its days counted."""
+    for number in range(5):
+        year.load(*day_of(number))
+    year.checkpoint()
+    year.compactor.compact(FIRST)
+    year.compactor.compact(FIRST + timedelta(days=1))
+    year.reader.stats()
+    return year
+
+
+def test_totals_open_no_day_that_is_as_it_was(known: Year) -> None:
+    before = known.reader.stats()
+    assert opened_by(known, lambda reader: reader.stats()) == set()
+    assert opened_by(known, lambda reader: reader.count(Selection())) == set()
+    assert opened_by(known, lambda reader: reader.sources()) == set()
+    after = known.reader.stats()
+    assert (after.entries, after.by_level, after.by_source, after.raw_bytes) == (
+        (before.entries, before.by_level, before.by_source, before.raw_bytes)
+    )
+
+
+def test_a_level_that_no_entry_has_opens_no_day(known: Year) -> None:
+    found = opened_by(known, lambda r: r.entries(selection("level:fatal"), limit=5))
+    assert found == set()
+
+
+def test_a_value_is_looked_for_in_the_index_of_a_closed_day(known: Year) -> None:
+    """Compacted days are ruled out by their index; the others are opened."""
+    days = {FIRST + timedelta(days=number) for number in (2, 3, 4)}
+    assert opened_by(known, lambda r: r.count(selection("trace:nowhere"))) == days
+    found = opened_by(known, lambda r: r.count(selection("trace:1-7")))
+    assert found == {FIRST + timedelta(days=1), *days}
+
+
+def test_hours_without_entries_open_no_day(known: Year) -> None:
+    empty = Selection(from_ns=ns(2, 29 * 2500 + 1), to_ns=ns(3))
+    assert opened_by(known, lambda reader: reader.entries(empty, limit=5)) == set()
+
+
+def test_an_entry_is_looked_for_in_the_days_that_have_its_segment(known: Year) -> None:
+    row = known.reader.entries(Selection(from_ns=ns(3)), limit=1).rows[0]
+    found = opened_by(known, lambda reader: reader.get(row.id))
+    assert found == {FIRST + timedelta(days=4)}
+    assert known.reader.get(row.id) == row
+    assert known.reader.get(1 << 62) is None
+
+
+@pytest.mark.parametrize("how", ["load", "file", "damaged file", "no file"])
+def test_what_is_known_ends_with_a_change(known: Year, how: str) -> None:
+    total = known.reader.count(Selection())
+    if how == "load":
+        known.load(entry(1, 31))
+        total += 1
+    elif how == "file":
+        known.hub.close()
+        path = known.partitions.path_of(FIRST)
+        assert path is not None
+        os.utime(path, (1, 1))
+        known.open()
+        assert known.partitions.known(FIRST) is None
+    elif how == "damaged file":
+        known.hub.close()
+        (known.tmp / "statistics.json").write_text("{")
+        known.open()
+    else:
+        known.hub.close()
+        (known.tmp / "statistics.json").unlink()
+        known.open()
+    assert known.reader.count(Selection()) == total
+    assert known.reader.stats().entries == total
+
+
+def test_statistics_of_an_older_file_are_not_used(known: Year, tmp_path: Path) -> None:
+    """Such as after a restore of one file only."""
+    kept = (tmp_path / "statistics.json").read_bytes()
+    known.load(entry(1, 31))
+    known.checkpoint()
+    known.hub.close()
+    (tmp_path / "statistics.json").write_bytes(kept)
+    known.open()
+    assert known.reader.count(Selection()) == 5 * PER_DAY + 1
+
+
+def test_a_day_with_too_many_sources_is_counted_each_time(year: Year) -> None:
+    year.load(*({**entry(0, at % 30), "source": f"s{at}"} for at in range(300)))
+    year.checkpoint()
+    assert year.reader.stats().entries == 300
+    assert len(year.reader.stats().by_source) == 300
+    assert year.partitions.known(FIRST) is None
+
+
+# ---- answers ----
+
+TEXTS = (
+    "*",
+    "level:error",
+    "level:fatal",
+    "source:app1",
+    "source:app1 level:error",
+    "host:host2",
+    "trace:3-7",
+    "trace:2-31 OR level:fatal",
+    "n:>7",
+    "message:nowhere",
+    "level:nowhere",
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.sampled_from(TEXTS),
+    begins=st.none() | st.integers(0, DAYS * 24),
+    hours=st.none() | st.integers(0, 60),
+    chunk=st.sampled_from([1, 2, 32]),
+    sort_by=st.sampled_from(["timestamp", "source", "level", "message", "n", "host"]),
+    descending=st.booleans(),
+    limit=st.integers(1, 40),
+)
+def test_answers_are_those_of_a_plain_scan(
+    filled: Year,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    begins: int | None,
+    hours: int | None,
+    chunk: int,
+    sort_by: str,
+    descending: bool,
+    limit: int,
+) -> None:
+    monkeypatch.setattr(choosing, "CHUNK_DAYS", chunk)
+    from_ns = None if begins is None else ns(0, begins * 3600)
+    to_ns = None if hours is None else ns(0, ((begins or 0) + hours) * 3600)
+    asked = selection(text, from_ns=from_ns, to_ns=to_ns)
+    bare = Selection(where=asked.where, from_ns=from_ns, to_ns=to_ns)
+    expected = _rows(filled, bare)
+    reader = filled.reader
+    assert reader.count(asked) == len(expected)
+    for at, name in enumerate(("source", "level"), start=1):
+        counts: dict[str, int] = {}
+        for row in expected:
+            counts[row[at]] = counts.get(row[at], 0) + 1
+        ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        assert list(reader.frequency(asked, group_by=name).items()) == ranked
+    page = reader.entries(asked, limit=limit, sort_by=sort_by, descending=descending)
+    rows = [row.id for row in page.rows]
+    more = page.cursor
+    while more is not None:
+        page = reader.entries(
+            asked, limit=limit, sort_by=sort_by, descending=descending, cursor=more
+        )
+        rows += [row.id for row in page.rows]
+        more = page.cursor
+    assert sorted(rows) == sorted(row[0] for row in expected)
+    if sort_by in ("timestamp", "source", "level", "message"):
+        at = ("id", "source", "level", "message", "timestamp").index(sort_by)
+        ordered = sorted(
+            expected, key=lambda row: (row[at], row[4], row[0]), reverse=descending
+        )
+        assert rows == [row[0] for row in ordered]
+
+
+def _rows(year: Year, bare: Selection) -> list[tuple[Any, ...]]:
+    """All that there are, from the days one by one, without anything that is known."""
+    parts = [f"({bare.where.text})"]
+    params = list(bare.where.params)
+    if bare.from_ns is not None:
+        parts.append(f"epoch_ns(timestamp) >= {bare.from_ns:d}")
+    if bare.to_ns is not None:
+        parts.append(f"epoch_ns(timestamp) < {bare.to_ns:d}")
+    with year.hub.reading(20) as db:
+        days = year.partitions.readable(year.partitions.days())
+        text = (
+            "SELECT id, source, level, message, epoch_ns(timestamp) "
+            f"FROM {union(days)} WHERE {' AND '.join(parts)}"
+        )
+        return db.execute(text, params).fetchall()
