@@ -10,6 +10,7 @@ import msgspec
 from logstream.core.errors import BadRequest
 from logstream.core.plan import Plan, Scan
 from logstream.core.sql import Sql
+from logstream.storage.choosing import chosen_days
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
@@ -200,9 +201,11 @@ class Statements:
         where = condition(selection, fast=fast)
         found: list[tuple[Partition, Look]] = []
         missing = scan.newest
-        for day in self._partitions.days(selection.from_ns, selection.to_ns):
+        for day in chosen_days(self._partitions, selection):
             for partition in self._partitions.readable([day]):
                 look = look_into(db, partition, selection.needs)
+                if look.nowhere:
+                    continue
                 found.append((partition, look))
                 if missing is not None:
                     text = (
