@@ -1,12 +1,15 @@
 """The end of a query: the plan that gives the rows of its last table."""
 
+import json
+from collections.abc import Sequence
+
 from logstream.core.plan import Plan
 from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
 from logstream.query.fragments import of
-from logstream.query.names import COLUMN_NAMES
+from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Path, subject_of
 from logstream.query.tables import Table, order_by
-from logstream.query.values import Field, as_json
+from logstream.query.values import Field, as_json, pointer
 
 _ENTRY = ("timestamp", "source", "level", "message")
 
@@ -62,14 +65,41 @@ def fields_json(table: Table) -> Sql:
     fields = table.scan.fields_json()
     if table.patch is not None:
         fields = of("json_merge_patch({}::JSON, {})::VARCHAR", *(fields, table.patch))
-    pairs: list[Sql] = []
-    for name, value in table.columns.items():
-        if name not in COLUMN_NAMES:
-            pairs += [Sql("?", (name,)), of("{}::JSON", as_json(value))]
-    for name in sorted(table.gone - {*COLUMN_NAMES, "fields"}):
-        pairs += [Sql("?", (name,)), Sql("NULL")]
-    if not pairs:
+    added = {
+        name: value for name, value in table.columns.items() if name not in COLUMN_NAMES
+    }
+    gone = table.gone - {*COLUMN_NAMES, "fields"}
+    fields = _less(fields, sorted(gone | {*added}), sorted(gone))
+    if not added:
         return fields
+    # A patch would go deep into objects, and lose what is null in them.
+    pairs = [
+        of("{} || {}", Sql("?", (f"{json.dumps(name)}:",)), as_json(value))
+        for name, value in added.items()
+    ]
     marks = ", ".join("{}" for _ in pairs)
-    patch = of(f"json_object({marks})", *pairs)
-    return of("json_merge_patch({}::JSON, {})::VARCHAR", fields, patch)
+    text = f"'{{{{' || concat_ws(',', nullif(({{}})[2:-2], ''), {marks}) || '}}}}'"
+    return of(text, fields, *pairs)
+
+
+def _less(fields: Sql, keys: Sequence[str], names: Sequence[str]) -> Sql:
+    """Without these keys, and what these names with dots lead to."""
+    found = fields
+    for name in names:
+        path = subject_of(FIELDS_PREFIX + name)
+        assert isinstance(path, Path)
+        way = path.ways[0]
+        if len(way) > 1:
+            keys_down = ":{".join(map(json.dumps, way))
+            patch = "{" + keys_down + ":null" + "}" * len(way)
+            found = of(
+                "json_merge_patch({}::JSON, CASE WHEN json_exists({}, {}) "
+                "THEN {} ELSE '{{}}' END::JSON)::VARCHAR",
+                *(found, fields, Sql("?", (pointer(way),)), Sql("?", (patch,))),
+            )
+    if not keys:
+        return found
+    nothing = json.dumps(dict.fromkeys(keys))
+    return of(
+        "json_merge_patch({}::JSON, {}::JSON)::VARCHAR", found, Sql("?", (nothing,))
+    )

@@ -22,7 +22,7 @@ from logstream.core.results import Kind, ResultColumn
 from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
 from logstream.query.fragments import of
-from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, subject_of
+from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, Path, subject_of
 from logstream.query.nodes import Expr
 from logstream.query.scans import ScanBuilder
 from logstream.query.values import Field, Typed, Value, as_text, json_text
@@ -202,11 +202,24 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(subject, Column):
             kind = _KINDS.get(subject.name, "text")
             return Typed(self.scan.own(subject.name), kind, subject.name == "id")
+        subject = self._below(subject)
         field = Field(self.scan, subject)
         if self.patch is None:
             return field
         added = json_text(self.patch, subject)
         return Typed(of("coalesce({}, {})", added, as_text(field)), "text")
+
+    def _below(self, path: Path) -> Path:
+        """Of `a.b`, where `a` is gone or another one now, only what is left of it."""
+        first, flat = path.ways[0], path.ways[-1]
+        for cut in range(1, len(first)):
+            name = ".".join(first[:cut])
+            value = self.columns.get(name)
+            if isinstance(value, Field) and value.scan is self.scan:
+                return Path(((*value.path.ways[0], *first[cut:]), flat))
+            if value is not None or name in self.gone:
+                return Path((flat,))
+        return path
 
     def typed(self, name: str) -> Typed:
         """The same, as it is grouped and compared by: a field is text."""

@@ -85,7 +85,7 @@ def as_number(value: Value) -> Sql:
                 _number_in(text),
             )
             fast = _single(path)
-            hopeful = None if fast is None else _finite(of("{}::DOUBLE", fast))
+            hopeful = None if fast is None else finite(of("{}::DOUBLE", fast))
             return scan.column(("number", path), safe=safe, hopeful=hopeful)
         case Typed(sql, "number" | "duration"):
             return sql
@@ -98,12 +98,12 @@ def as_number(value: Value) -> Sql:
 
 
 def _number_in(text: Sql) -> Sql:
-    return _finite(of("TRY_CAST({} AS DOUBLE)", text))
+    return finite(of("TRY_CAST({} AS DOUBLE)", text))
 
 
-def _finite(number: Sql) -> Sql:
-    """NULL for `nan` and `inf`, which stand in logs as texts. Said like this, it takes
-    1 ms a million; with isfinite(), 4 ms.
+def finite(number: Sql) -> Sql:
+    """NULL for NaN and the infinities: as texts, they stand in logs. Said like this, it
+    takes 1 ms a million; with isfinite(), 4 ms.
     """
     return of(
         f"CASE WHEN {{}} BETWEEN -{_MOST} AND {_MOST} THEN {{}} END", number, number
@@ -124,7 +124,7 @@ def as_json(value: Value) -> Sql:
             ways = [
                 Sql(
                     "nullif(json_extract(fields::JSON, ?)::VARCHAR, 'null')",
-                    (_pointer(way),),
+                    (pointer(way),),
                 )
                 for way in path.ways
             ]
@@ -150,7 +150,7 @@ def as_json(value: Value) -> Sql:
 def json_text(held: Sql, path: Path) -> Sql:
     """The text of a value in a column of JSON objects."""
     parts = [
-        of("json_extract_string({}, {})", held, Sql("?", (_pointer(way),)))
+        of("json_extract_string({}, {})", held, Sql("?", (pointer(way),)))
         for way in path.ways
     ]
     return parts[0] if len(parts) == 1 else of("coalesce({}, {})", *parts)
@@ -220,6 +220,6 @@ def _single(path: Path) -> Sql | None:
     return extract(path.ways[0]) if len(path.ways) == 1 else None
 
 
-def _pointer(way: tuple[str, ...]) -> str:
+def pointer(way: tuple[str, ...]) -> str:
     """RFC 6901."""
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)

@@ -50,6 +50,28 @@ def test_columns_that_double_are_refused(text: str) -> None:
         compile_query(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "* | where " + "duration(concat(" * 6 + "x" + "))" * 6 + " > 1",
+        "* | where " + "bucket(" * 9 + "timestamp" + ", 5m)" * 9 + " is null",
+        "* | eval a = " + "ln(" * 40 + "x" + ")" * 40,
+        "* | eval a = " + "1 / (n / (" * 14 + "n" + "))" * 14,
+        "* | eval a = " + "null_if(" * 20 + "n" + ", 1)" * 20,
+    ],
+)
+def test_functions_inside_functions_do_not_grow_without_bounds(text: str) -> None:
+    with pytest.raises(BadRequest, match="functions inside functions"):
+        compile_query(text)
+
+
+def test_deep_calculations_are_quick(ask: Any) -> None:
+    deep = "1 / (n / (" * 3 + "n" + "))" * 3
+    assert ask(f"* | eval a = {deep} | fields a") == [{"a": 1}]
+    deep = "abs(" * 50 + "n" + ")" * 50
+    assert ask(f"* | eval a = {deep} | fields a") == [{"a": 1}]
+
+
 def test_long_chains_that_do_not_double_work(ask: Any) -> None:
     assert ask("n:1" + " | eval n = n + 1" * 45 + " | fields n") == [{"n": 46.0}]
     assert ask("n:1" + " | eval n = n + n" * 6 + " | fields n") == [{"n": 64.0}]

@@ -9,7 +9,17 @@ from tests.query.pipes_logs import entry
 from tests.query.pipes_store import Asked
 
 ENTRIES = [
-    entry(0, "web", "info", "one", n="nan", i="inf", o={"k": None}, **{"o.k": 6}),
+    entry(
+        0,
+        "web",
+        "info",
+        "one",
+        n="nan",
+        i="inf",
+        o={"k": None},
+        h={"s": 200},
+        **{"o.k": 6},
+    ),
     entry(1, "web", "info", "two", n=3, i=2, t="x"),
 ]
 
@@ -37,6 +47,18 @@ VALUES = [
     # `fields.t` is `t`.
     ("drop t | where fields.t = 'x'", []),
     ("drop fields.t | where t = 'x'", []),
+    # No number is too large to be one: it is null.
+    ("where 1e308 * 10 > 5 or exp(1000) > 5 or pow(0 - 1, 0.5) > 5", []),
+    ("head 1 | eval a = 1e308 * 10, b = a - a > 5, c = 1 / (1e308 * 10) | fields b, c",
+     [{"b": None, "c": 0}]),
+    # An object that is added takes the place of the one that was there.
+    ("where n = 'nan' | eval p = o, o = h | fields o, p",
+     [{"o": {"s": 200}, "p": {"k": None}}]),
+    # Names with a dot lead into what is there now.
+    ("drop o | sort by i | fields o.k", [{"o.k": None}, {"o.k": 6}]),
+    ("drop o.k | where o.k = 6", []),
+    ("rename h as o | where o.s = 200 | stats count() as n", [{"n": 1}]),
+    ("eval h = 1 | where h.s = 200", []),
     ("head 1 | rename fields.t as u | fields u, t", [{"u": "x", "t": None}]),
 ]  # fmt: skip
 
@@ -53,3 +75,21 @@ def test_a_value_is_what_it_says(
     ask: Asked, text: str, rows: list[dict[str, Any]]
 ) -> None:
     assert ask(f"* | {text}") == rows
+
+
+def test_what_is_shown_of_an_entry_has_just_what_was_asked_for(ask: Asked) -> None:
+    def fields(text: str) -> Any:
+        return ask(f"h.s:200 | {text}")[0]["fields"]
+
+    flat = {"n": "nan", "i": "inf", "o.k": 6}
+    assert fields("drop h.s, o") == {**flat, "h": {}}
+    assert fields("drop x.y, o, h") == flat
+    assert fields("rename h.s as s, o as p") == {
+        **flat,
+        "h": {},
+        "s": 200,
+        "p": {"k": None},
+    }
+    assert fields("eval o = h") == {**flat, "h": {"s": 200}, "o": {"s": 200}}
+    assert fields("drop n, i, o.k, h, o") == {}
+    assert fields('drop n, i, o.k, h, o | eval `q"` = 1') == {'q"': 1}

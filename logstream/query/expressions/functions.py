@@ -23,6 +23,7 @@ from logstream.query.values import (
     as_text,
     as_time,
     converted,
+    finite,
     is_missing,
     typed,
 )
@@ -141,7 +142,8 @@ def _if(values: Sequence[Value], nodes: Sequence[Expression]) -> Typed:
 def _null_if(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
     value = typed(values[0])
     other = converted(values[1], value.kind)
-    return Typed(of("nullif({}, {})", value.sql, other), value.kind)
+    text = "CASE WHEN {} = {} THEN NULL ELSE {} END"
+    return Typed(of(text, value.sql, other, value.sql), value.kind)
 
 
 def _exists(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
@@ -181,8 +183,9 @@ def _bucket(values: Sequence[Value], nodes: Sequence[Expression]) -> Typed:
         span_ns = max(1, _span_ns(nodes[1]))
         return Typed(time_bucket(as_time(values[0]), span_ns), "time")
     size = as_number(values[1])
-    text = "(floor({} / nullif({}, 0)) * {})"
-    return Typed(of(text, as_number(values[0]), size, size), "number")
+    text = "CASE WHEN {} <> 0 THEN floor({} / {}) * {} END"
+    made = of(text, size, as_number(values[0]), size, size)
+    return Typed(finite(made), "number")
 
 
 def _now(_: Sequence[Value], __: Sequence[Expression]) -> Typed:
@@ -286,6 +289,17 @@ def _number(template: str, shown: str) -> Function:
     return Function(least=count, most=count, make=make, shown=shown)
 
 
+def _growing(template: str, shown: str) -> Function:
+    """Of numbers; the result may be too large, or none."""
+    count = template.count("{}")
+
+    def make(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
+        made = of(template, *map(as_number, values))
+        return Typed(finite(made), "number")
+
+    return Function(least=count, most=count, make=make, shown=shown)
+
+
 def _root(template: str, test: str, shown: str) -> Function:
     """Of the numbers that have one."""
 
@@ -316,11 +330,11 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "floor": _number("floor({})", "floor(x)"),
     "round": Function(least=1, most=2, make=_round, shown="round(x) or round(x, 2)"),
     "sqrt": _root("sqrt({})", ">= 0", "sqrt(x)"),
-    "exp": _number("exp({})", "exp(x)"),
+    "exp": _growing("exp({})", "exp(x)"),
     "ln": _root("ln({})", "> 0", "ln(x)"),
     "log10": _root("log10({})", "> 0", "log10(x)"),
     "log2": _root("log2({})", "> 0", "log2(x)"),
-    "pow": _number("pow({}, {})", "pow(x, y)"),
+    "pow": _growing("pow({}, {})", "pow(x, y)"),
     "least": Function(
         least=1,
         most=_MANY,

@@ -32,7 +32,11 @@ from logstream.query.values import (
     as_text,
     as_time,
     converted,
+    finite,
 )
+
+MAX_SQL_CHARS = 100_000
+"""Of one value."""
 
 _SIGNS = ("+", "-", "*", "/", "%")
 _NUMBERS: tuple[Kind, ...] = ("number", "integer", "duration")
@@ -51,9 +55,9 @@ def value_of(node: Expression, table: Table) -> Value:
             return _constant(node)
         case Call(function, arguments):
             values = [value_of(argument, table) for argument in arguments]
-            return FUNCTIONS[function].make(values, arguments)
+            return _bounded(FUNCTIONS[function].make(values, arguments))
         case Operation(sign) if sign in _SIGNS:
-            return _calculated(node, table)
+            return _bounded(_calculated(node, table))
         case Operation():
             return Typed(_comparison(node, table), "boolean")
         case Negative(inner):
@@ -63,6 +67,18 @@ def value_of(node: Expression, table: Table) -> Value:
             return Typed(of("(-{})", as_number(value)), kind)
         case _:
             return Typed(test_of(node, table), "boolean")
+
+
+def _bounded(value: Typed) -> Typed:
+    """Some functions name what they are given many times, and calls may stand inside
+    each other: 121 characters made 80 MB of SQL.
+    """
+    if len(value.sql.text) > MAX_SQL_CHARS:
+        raise BadRequest(
+            "The query has functions inside functions so often that it would be too "
+            "large: make columns of some of them with eval, or use fewer."
+        )
+    return value
 
 
 def _constant(node: Text | Number | Span | Truth | Null) -> Typed:
@@ -129,10 +145,25 @@ def _comparison(node: Operation, table: Table) -> Sql:
     if "time" in kinds:
         return of(f"({{}} {sign} {{}})", as_time(left), as_time(right))
     if kinds & {*_NUMBERS} or (not kinds and sign not in ("=", "!=")):
-        return of(f"({{}} {sign} {{}})", as_number(left), as_number(right))
+        parts = [_sized(left, node.left), _sized(right, node.right)]
+        return of(f"({{}} {sign} {{}})", *parts)
     if "boolean" in kinds:
         return of(f"({{}} {sign} {{}})", as_boolean(left), as_boolean(right))
     return of(f"({{}} {sign} {{}})", as_text(left), as_text(right))
+
+
+def _sized(value: Value, node: Expression) -> Sql:
+    """A number to compare. What was computed may be too large, or NaN, which is larger
+    than all others to DuckDB. It is not said where it is computed: one in the other,
+    such numbers would double each time.
+    """
+    number = as_number(value)
+    is_computed = isinstance(value, Typed) and value.kind in ("number", "duration")
+    return (
+        finite(number)
+        if is_computed and not isinstance(node, Number | Span)
+        else number
+    )
 
 
 def _pattern(sign: str, left: Value, pattern: Expression) -> Sql:
@@ -171,11 +202,13 @@ def _arithmetic(sign: str, left: Value, right: Value) -> Typed:
             return Typed(of("({} || {})", as_text(left), as_text(right)), "text")
         case _:
             pass
-    text = "({} / nullif({}, 0))" if sign == "/" else f"({{}} {sign} {{}})"
-    if sign == "%":
-        text = "({} % nullif({}, 0))"
     is_span = "duration" in kinds and sign in ("+", "-", "%")
     is_span = is_span or (sorted(kinds) == ["duration", "number"] and sign == "*")
     is_span = is_span or (kinds == ["duration", "number"] and sign == "/")
     kind: Kind = "duration" if is_span else "number"
-    return Typed(of(text, as_number(left), as_number(right)), kind)
+    first, second = as_number(left), as_number(right)
+    if sign in ("+", "-", "*"):
+        return Typed(of(f"({{}} {sign} {{}})", first, second), kind)
+    # As nullif() would be, which DuckDB writes out itself: so its size shows here.
+    text = f"CASE WHEN {{}} <> 0 THEN {{}} {sign} {{}} END"
+    return Typed(of(text, second, first, second), kind)

@@ -28,6 +28,7 @@ from tests.query.model.values import (
     NUMBERS,
     V,
     boolean,
+    checked,
     common,
     converted,
     finite,
@@ -49,7 +50,7 @@ _SUMS: dict[str, Callable[[float, float], float]] = {
     "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
-    "%": math.fmod,
+    "%": lambda one, other: math.nan if math.isinf(one) else math.fmod(one, other),
 }
 
 
@@ -82,17 +83,26 @@ def _made(node: Expression, row: Row) -> V:
     match node:
         case Call(name, arguments):
             return called(name, [value_of(one, row) for one in arguments], arguments)
-        case Operation(sign, left, right) if sign in _SIGNS:
-            return _calculated(sign, value_of(left, row), value_of(right, row))
-        case Operation():
+        case Operation(sign) if sign not in _SIGNS:
             return ("boolean", truth_of(node, row))
+        case Operation() | Negative():
+            return checked(_operand(node, row))
+        case _:
+            return ("boolean", truth_of(node, row) is True)
+
+
+def _operand(node: Expression, row: Row) -> V:
+    """In between, a number may be infinite."""
+    match node:
+        case Operation(sign, left, right) if sign in _SIGNS:
+            return _calculated(sign, _operand(left, row), _operand(right, row))
         case Negative(inner):
-            value = value_of(inner, row)
+            value = _operand(inner, row)
             found = number(value)
             kind = "duration" if value[0] == "duration" else "number"
             return (kind, None if found is None else -found)
         case _:
-            return ("boolean", truth_of(node, row) is True)
+            return value_of(node, row)
 
 
 def truth_of(node: Expression, row: Row) -> bool | None:
@@ -111,7 +121,7 @@ def truth_of(node: Expression, row: Row) -> bool | None:
         case Among(one, query):
             return _in(text(value_of(one, row)), row.among(query))
         case Operation(sign, left, right) if sign not in _SIGNS:
-            return _compared(sign, value_of(left, row), value_of(right, row))
+            return _compared(sign, _operand(left, row), _operand(right, row))
         case _:
             return boolean(value_of(node, row))
 
@@ -147,6 +157,8 @@ def _compared(sign: str, left: V, right: V) -> bool | None:
     else:
         kind = "boolean" if "boolean" in kinds else "text"
     one, other = converted(left, kind), converted(right, kind)
+    if kind == "number":
+        one, other = finite(one), finite(other)
     return None if one is None or other is None else _TESTS[sign](one, other)
 
 
@@ -161,7 +173,7 @@ def _calculated(sign: str, left: V, right: V) -> V:
     first, second = number(left), number(right)
     if first is None or second is None or (sign in "/%" and second == 0):
         return (kind, None)
-    return (kind, finite(_SUMS[sign](first, second)))
+    return (kind, _SUMS[sign](first, second))
 
 
 def _is_span(sign: str, kinds: list[str]) -> bool:

@@ -25,7 +25,7 @@ def called(name: str, values: list[V], nodes: Sequence[Expression]) -> V:
         return _SPECIAL[name](values, nodes)
     if name in _NUMERIC:
         found = _all_there(_NUMERIC[name], [number(one) for one in values])
-        return ("number", None if found is None else finite(found))
+        return ("number", finite(found))
     texts = [text(one) for one in values]
     if name in _TEXTUAL:
         return ("text", _all_there(_TEXTUAL[name], texts))
@@ -75,7 +75,7 @@ def _bucket(values: list[V], nodes: Sequence[Expression]) -> V:
     one, size = number(values[0]), number(values[1])
     if one is None or size is None or size == 0:
         return ("number", None)
-    return ("number", finite(_whole(math.floor)(finite(one / size)) * size))
+    return ("number", finite(_whole(math.floor)(one / size) * size))
 
 
 def bucket(ns: int, span_ns: int) -> int:
@@ -133,7 +133,9 @@ def _part(name: str, values: list[V], _: Sequence[Expression]) -> V:
 
 def _whole(of: Callable[[float], int]) -> Callable[[float], float]:
     """What is large is whole already."""
-    return lambda one: one if abs(one) >= 2**53 else math.copysign(float(of(one)), one)
+    return lambda one: (
+        one if not abs(one) < 2**53 else math.copysign(float(of(one)), one)
+    )
 
 
 def _either(test: Callable[[V], bool]) -> Callable[..., V]:

@@ -184,9 +184,59 @@ def _filter(draw: Draw, _: Names) -> str:
     return f"filter {draw(FILTERS)}"
 
 
+def _replace(draw: Draw, names: Names) -> str:
+    name = draw(st.sampled_from([one for one in names.usable if one != "o"] or ["t"]))
+    names.columns[name.removeprefix("fields.")] = "any"
+    form = draw(
+        st.sampled_from(
+            ['replace "a" with "bc"', r'replace_regexp "([ab])c?" with "<\1\0>"']
+        )
+    )
+    return f"{form} in {name_text(name)}"
+
+
+def _extract(draw: Draw, names: Names) -> str:
+    source = name_text(draw(st.sampled_from(names.usable or ["t"])))
+    names.columns |= {"e": "any", "f": "any"}
+    form = draw(
+        st.sampled_from(
+            [
+                'extract "<e>/<f>"',
+                'extract "<e> <f>:"',
+                r'extract_regexp "(?P<e>a+)(?P<f>\w)?"',
+            ]
+        )
+    )
+    return f"{form} from {source}"
+
+
+def _join(draw: Draw, names: Names) -> str:
+    if "jc" in names.columns:
+        return "head 5"
+    key = draw(
+        st.sampled_from(
+            [one for one in ("t", "source") if one in names.usable] or ["t"]
+        )
+    )
+    inner = f"{draw(FILTERS)} | stats count() as jc, max(n) as jd by {key}"
+    names.columns |= {"jc": "any", "jd": "any"}
+    return f"join by ({key}) ({inner}) {draw(st.sampled_from(['left', 'inner']))}"
+
+
+def _transaction(draw: Draw, names: Names) -> str:
+    keys = _some(draw, [one for one in names.usable if one != "first"] or ["t"], 2)
+    names.columns = dict.fromkeys(keys, "any")
+    names.columns |= {"first": "time", "last": "time", "duration": "any"}
+    names.columns |= {"count": "any", "messages": "json"}
+    names.is_open = False
+    return (
+        f"transaction by {_listed(keys)}{draw(st.sampled_from(['', ' maxpause 1m']))}"
+    )
+
+
 _Pipe = Callable[[Any, Names], str]
 _ALWAYS: tuple[_Pipe, ...] = (
     *(_rows, _where, _where, _where_in, _sort, _eval, _eval, _fields, _drop, _rename),
-    *(_dedup, _stats, _stats, _top),
+    *(_dedup, _stats, _stats, _top, _replace, _extract, _join),
 )
-_OF_ENTRIES: tuple[_Pipe, ...] = (_stats, _timechart, _timechart, _filter)
+_OF_ENTRIES: tuple[_Pipe, ...] = (_stats, _timechart, _timechart, _filter, _transaction)

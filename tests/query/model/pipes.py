@@ -13,31 +13,33 @@ from logstream.query.filter import compile_expr
 from logstream.query.pipes.dedup import Dedup
 from logstream.query.pipes.drop import Drop
 from logstream.query.pipes.eval import Eval
+from logstream.query.pipes.extract import Extract, ExtractRegexp
 from logstream.query.pipes.fields import Fields
 from logstream.query.pipes.filter import Filtered
 from logstream.query.pipes.head import Head
+from logstream.query.pipes.join import Join
 from logstream.query.pipes.offset import Offset
 from logstream.query.pipes.rename import Rename
+from logstream.query.pipes.replace import Replace
 from logstream.query.pipes.sort import Sort
 from logstream.query.pipes.stats import Stats
 from logstream.query.pipes.tail import Tail
 from logstream.query.pipes.timechart import Timechart
 from logstream.query.pipes.top import Top
+from logstream.query.pipes.transaction import Transaction
 from logstream.query.pipes.where import Where
 from logstream.query.query import Query
 from tests.query.model.expressions import truth_of, value_of
 from tests.query.model.grouping import Chart, grouped, top
 from tests.query.model.ordering import in_order
+from tests.query.model.relations import joined, transactions
 from tests.query.model.rows import Row, Rows
+from tests.query.model.texts import extracted, replaced
 from tests.query.model.values import number, text, typed
 
 
 def rows_of(query: Query, entries: Sequence[Entry], span: tuple[int, int]) -> Rows:
-    """The rows that a query over [from, to) has.
-
-    Raises:
-        Beyond: the model does not say.
-    """
+    """The rows that a query over [from, to) has."""
     found = compile_expr(query.expr)
     ordered = sorted(
         entries,
@@ -86,6 +88,10 @@ def _grouped(pipe: object, rows: Rows) -> Rows:
             return top(pipe, rows)
         case Timechart():
             return Chart(pipe, rows).made()
+        case Join():
+            return joined(pipe, rows)
+        case Transaction():
+            return transactions(pipe, rows)
         case _:
             return _columns(pipe, rows)
 
@@ -103,6 +109,10 @@ def _columns(pipe: object, rows: Rows) -> Rows:
             return _without(rows, [rows.own(name) for name in names])
         case Rename(names):
             return _renamed(names, rows)
+        case Replace():
+            return replaced(pipe, rows)
+        case Extract() | ExtractRegexp():
+            return extracted(pipe, rows)
         case _:
             raise AssertionError(pipe)
 

@@ -96,7 +96,25 @@ class Row:
             return ("text", getattr(self.entry, name))
         path = subject_of(name)
         assert isinstance(path, Path)
-        return ("field", found_in(self.entry.fields or {}, path))
+        return ("field", self._found(path))
+
+    def _found(self, path: Path) -> Any:
+        """The first way that leads to a value, through columns that were added."""
+        assert self.entry is not None
+        fields = self.entry.fields or {}
+        *ways, flat = path.ways
+        for way in ways:
+            for cut in range(1, len(way)):
+                name = ".".join(way[:cut])
+                if name in self.columns:
+                    kind, one = self.columns[name]
+                    found = _at(one, way[cut:]) if kind == "field" else None
+                    return fields.get(flat[0]) if found is None else found
+                if name in self.rows.gone:
+                    return fields.get(flat[0])
+            if (found := _at(fields, way)) is not None:
+                return found
+        return fields.get(flat[0])
 
     def among(self, query: object) -> Sequence[str | None]:
         return [
@@ -123,7 +141,7 @@ class Row:
         gone = self.rows.gone
         fields = dict(self.entry.fields or {})
         for name in gone:
-            fields.pop(name, None)
+            fields = _without(_without(fields, (name,)), name.split("."))
         for name, one in self.columns.items():
             if name not in OWN:
                 fields[name] = _out(one)
@@ -131,15 +149,18 @@ class Row:
         return {**own, "fields": fields}
 
 
-def found_in(fields: dict[str, Any], path: Path) -> Any:
-    """The first way that leads to a value."""
-    for way in path.ways:
-        one: Any = fields
-        for key in way:
-            one = one.get(key) if isinstance(one, dict) else None
-        if one is not None:
-            return one
-    return None
+def _at(one: Any, way: Sequence[str]) -> Any:
+    for key in way:
+        one = one.get(key) if isinstance(one, dict) else None
+    return one
+
+
+def _without(one: Any, way: Sequence[str]) -> Any:
+    if not isinstance(one, dict) or way[0] not in one:
+        return one
+    if len(way) == 1:
+        return {key: value for key, value in one.items() if key != way[0]}
+    return {**one, way[0]: _without(one[way[0]], way[1:])}
 
 
 def _out(value: V) -> Any:

@@ -20,10 +20,6 @@ _TRUTHS = {
 }
 
 
-class Beyond(Exception):
-    """What the model says nothing about: numbers that are not finite."""
-
-
 def text(value: V) -> str | None:
     kind, one = value
     if kind == "time":
@@ -91,7 +87,18 @@ def common(values: Sequence[V], nodes: Sequence[Expression]) -> str:
     return "number" if kinds <= NUMBERS else "text"
 
 
-def finite(number: float) -> float:
-    if not math.isfinite(number):
+class Beyond(Exception):
+    """What the model says nothing about: a number that is too large, and is not just
+    compared or shown.
+    """
+
+
+def checked(value: V) -> V:
+    if isinstance(value[1], float) and not math.isfinite(value[1]):
         raise Beyond
-    return number
+    return value
+
+
+def finite(number: float | None) -> float | None:
+    """What is too large, or no number, is null."""
+    return number if number is None or math.isfinite(number) else None
