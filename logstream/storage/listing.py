@@ -1,13 +1,16 @@
 """What is stored, partition by partition, for an operator."""
 
+from pathlib import Path
+
 import msgspec
 
 from logstream.core.errors import StorageError
 from logstream.core.timestamps import format_ns
+from logstream.storage.day_statistics import Compaction, count
 from logstream.storage.hub import Hub
-from logstream.storage.partition import Partition, PartitionState
+from logstream.storage.partition import PartitionState, index_of
 from logstream.storage.partitions import Partitions
-from logstream.storage.planning import is_indexed
+from logstream.storage.skip_index import open_index
 
 
 class StorageTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +35,7 @@ class StorageState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def describe(hub: Hub, partitions: Partitions, *, timeout_s: float) -> StorageState:
-    """Every day. Opens each that is not open yet.
+    """Every day. Opens those of which nothing is known.
 
     Raises:
         QueryTimeout: all of it took longer than `timeout_s`.
@@ -40,6 +43,7 @@ def describe(hub: Hub, partitions: Partitions, *, timeout_s: float) -> StorageSt
     states = [
         _filled(hub, partitions, state, timeout_s) for state in partitions.states()
     ]
+    partitions.save_statistics()
     sound = [state for state in states if not state.broken]
     return StorageState(
         partitions=states,
@@ -61,34 +65,38 @@ def _filled(
     if state.broken:
         return state
     try:
-        partition = partitions.attach(state.day, make=False)
-        with hub.reading(timeout_s) as cursor:
-            rows, oldest, newest = cursor.execute(
-                "SELECT count(*), epoch_ns(min(timestamp)), epoch_ns(max(timestamp)) "
-                f"FROM {partition.name}.entries"
-            ).fetchall()[0]
-            text = f"SELECT coalesce(sum(raw_bytes), 0) FROM {partition.name}.applied"
-            raw_bytes = int(cursor.execute(text).fetchall()[0][0])
-            indexed = is_indexed(cursor, partition)
+        known = partitions.known(state.day)
+        if known is None:
+            with hub.reading(timeout_s) as cursor:
+                partition = partitions.attach(state.day, make=False)
+                known = partitions.know(partition, count(cursor, partition))
     except StorageError as error:
         return msgspec.structs.replace(state, broken=str(error))
+    path = partitions.path_of(state.day)
+    oldest, newest = known.oldest_ns, known.newest_ns
     return msgspec.structs.replace(
         state,
-        rows=rows,
-        raw_bytes=raw_bytes,
+        rows=known.entries,
+        raw_bytes=known.raw_bytes,
         oldest=None if oldest is None else format_ns(oldest),
         newest=None if newest is None else format_ns(newest),
-        sealed=partition.generation > 0,
-        indexed=indexed,
-        last_checkpoint=_written_at(partition),
+        sealed=known.compaction is not None,
+        indexed=_is_indexed(path, known.compaction),
+        last_checkpoint=_written_at(path),
     )
 
 
-def _written_at(partition: Partition) -> str | None:
-    if partition.path is None:
+def _is_indexed(path: Path | None, compaction: Compaction | None) -> bool:
+    if path is None or compaction is None:
+        return False
+    return open_index(index_of(path), key=compaction.key) is not None
+
+
+def _written_at(path: Path | None) -> str | None:
+    if path is None:
         return None
     try:
-        seconds = partition.path.stat().st_mtime_ns // 1_000_000_000
+        seconds = path.stat().st_mtime_ns // 1_000_000_000
     except FileNotFoundError:
         return None
     return format_ns(seconds * 1_000_000_000)

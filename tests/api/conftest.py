@@ -33,8 +33,8 @@ from logstream.storage.backup import BackupDone
 from logstream.storage.dead_letters import DeadLetter
 from logstream.storage.deletion import Deleted
 from logstream.storage.listing import StorageState, StorageTotals
+from logstream.storage.overview import Stats
 from logstream.storage.partition import PartitionState
-from logstream.storage.reader import Stats
 from logstream.storage.retention import RetentionState
 from logstream.storage.rows import Page, Row
 from logstream.storage.saved_queries import SavedQueries
