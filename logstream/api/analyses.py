@@ -5,14 +5,15 @@ from typing import Literal
 
 from logstream.core.errors import BadRequest
 from logstream.query.expressions.nodes import name_text
-from logstream.query.query import Query, parse_query
+from logstream.query.query import parse_query
+from logstream.query.quoting import quoted
 
 Kind = Literal[
     "histogram", "timechart", "top", "stats", "patterns", "anomalies", "facets"
 ]
 
 
-def query_of(
+def text_of(
     kind: Kind,
     *,
     text: str,
@@ -20,11 +21,11 @@ def query_of(
     aggregates: Sequence[str],
     span: str,
     limit: int | None,
-) -> Query:
-    """The query that gives an analysis.
+) -> str:
+    """The query that gives an analysis, which begins with `text`.
 
     Raises:
-        QuerySyntaxError, BadRequest: it does not compile.
+        BadRequest: it takes other names to group by.
     """
     names = ", ".join(map(name_text, group_by))
     by = f" by {names}" if names else ""
@@ -48,4 +49,26 @@ def query_of(
             pipes = f"patterns limit {limit or 20}"
         case _:
             pipes = f"facets {limit or 10}"
-    return parse_query(f"{text.strip() or '*'} | {pipes}")
+    return f"{text if text.strip() else '*'} | {pipes}"
+
+
+def names_text(text: str, *, prefix: str = "") -> str:
+    """The query that lists the fields of what a filter finds."""
+    found = f"{text if text.strip() else '*'} | field_names"
+    if prefix:
+        found += f" | where starts_with(field, {quoted(prefix)})"
+    return found
+
+
+def values_text(text: str, name: str, *, prefix: str = "", limit: int) -> str:
+    """The query that lists the values of a field, the most frequent first."""
+    found = f"{text if text.strip() else '*'} | "
+    if prefix:
+        found += f"where starts_with({name_text(name)}, {quoted(prefix)}) | "
+    return f"{found}top {limit} {name_text(name)} as value | fields value, count"
+
+
+def expect_filter(text: str) -> None:
+    """Raises QuerySyntaxError; BadRequest: pipes are behind it."""
+    if parse_query(text).pipes:
+        raise BadRequest("A filter alone goes here, without pipes.")

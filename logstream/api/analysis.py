@@ -7,7 +7,7 @@ from litestar import Response, get, post
 from msgspec import Meta
 
 from logstream.api.analyses import Kind
-from logstream.api.analyses import query_of as analysis_query
+from logstream.api.analyses import text_of as analysis_text
 from logstream.api.bodies import AnyRequest
 from logstream.api.context import context_of, json_answer
 from logstream.api.operations import Operation, RequestBody
@@ -26,6 +26,7 @@ from logstream.api.shapes import Analysed, Frequency, Stats, TimeRange
 from logstream.core.errors import BadRequest, QuerySyntaxError
 from logstream.core.results import Table
 from logstream.core.timestamps import format_ns
+from logstream.query.query import parse_query
 from logstream.storage.formats.json import write_table
 from logstream.storage.overview import Stats as StoreStats
 from logstream.storage.reader import Reader
@@ -168,13 +169,15 @@ async def _analyse(
     """The rows of the query that an analysis is."""
     context = context_of(request)
     names = [asked.group_by] if isinstance(asked.group_by, str) else asked.group_by
-    query = analysis_query(
-        kind,
-        text=asked.filter or "",
-        group_by=[sort_field(name) for name in names or ()],
-        aggregates=asked.aggregates,
-        span=asked.span,
-        limit=asked.limit,
+    query = parse_query(
+        analysis_text(
+            kind,
+            text=asked.filter or "",
+            group_by=[sort_field(name) for name in names or ()],
+            aggregates=asked.aggregates,
+            span=asked.span,
+            limit=asked.limit,
+        )
     )
     begin, end = span.from_ns, span.to_ns
     plan = query.plan(from_ns=begin, to_ns=end)

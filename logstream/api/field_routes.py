@@ -6,6 +6,7 @@ import msgspec
 from litestar import Response, get
 from msgspec import Meta
 
+from logstream.api.analyses import expect_filter, names_text, values_text
 from logstream.api.bodies import AnyRequest
 from logstream.api.context import context_of, json_answer
 from logstream.api.operations import Header, Operation
@@ -13,9 +14,7 @@ from logstream.api.parameters import Fields, query_of
 from logstream.api.reading import READ_PROBLEMS
 from logstream.api.selection import limit_of, sort_field, span_of
 from logstream.core.errors import BadRequest, QuerySyntaxError
-from logstream.query.expressions.nodes import name_text
 from logstream.query.query import Query, parse_query
-from logstream.query.quoting import quoted
 
 _PROBLEMS = (BadRequest, QuerySyntaxError, *READ_PROBLEMS)
 _Q = Annotated[str, Meta(description="A filter: only of the entries that it finds.")]
@@ -75,7 +74,8 @@ class ValueOut(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def list_fields(request: AnyRequest) -> Response[bytes]:
     asked = query_of(request, FieldsParameters)
-    query = parse_query(f"{_filter(asked.q)} | field_names")
+    expect_filter(asked.q)
+    query = parse_query(names_text(asked.q))
     names = ("field", "types", "count", "percent", "values")
     return await _answer(request, asked, query, names)
 
@@ -96,20 +96,12 @@ async def list_fields(request: AnyRequest) -> Response[bytes]:
 )
 async def list_values(request: AnyRequest) -> Response[bytes]:
     asked = query_of(request, ValuesParameters)
-    name = name_text(sort_field(request.path_params["name"]))
-    text = f"{_filter(asked.q)} | "
-    if asked.prefix:
-        text += f"where starts_with({name}, {quoted(asked.prefix)}) | "
+    name = sort_field(request.path_params["name"])
+    expect_filter(asked.q)
     limit = _limit(request, asked.limit)
-    query = parse_query(f"{text}top {limit} {name} as value | fields value, count")
+    text = values_text(asked.q, name, prefix=asked.prefix, limit=limit)
+    query = parse_query(text)
     return await _answer(request, asked, query, ("value", "count"))
-
-
-def _filter(text: str) -> str:
-    """A filter alone. Raises QuerySyntaxError, with the offset in the caller's text."""
-    if parse_query(text).pipes:
-        raise BadRequest("q: a filter alone goes here, without pipes.")
-    return text.strip() or "*"
 
 
 def _limit(request: AnyRequest, asked: int | None) -> int:

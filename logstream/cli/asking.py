@@ -49,6 +49,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     explain: bool = False
     output: AnswerFormat = AnswerFormat.table
     color: bool = True
+    chart: bool | None = None
+    """None: on a terminal, of what comes in buckets."""
 
     @property
     def is_sorted(self) -> bool:
@@ -89,7 +91,6 @@ def ask(backend: "Backend", text: str, asked: Asked) -> None:
     """Raises LogStreamError: as the backend's methods do."""
     from logstream.cli.entries import write_entries
     from logstream.cli.pointing import pointing_at
-    from logstream.cli.rows import write_rows
 
     is_piped = has_pipes(text)
     search = _search(text, asked, is_piped=is_piped)
@@ -104,13 +105,37 @@ def ask(backend: "Backend", text: str, asked: Asked) -> None:
             return
         output = OutputFormat(asked.output)
         if is_piped:
-            write_rows(backend.table(search), output, color=asked.color)
+            ask_rows(backend, text, asked, bars=False)
             return
         count = write_entries(
             backend.search(search), output, ids=asked.ids, color=asked.color
         )
     if output is OutputFormat.table and is_terminal():
         typer.echo(_summary(count, search), err=True)
+
+
+def ask_rows(backend: "Backend", text: str, asked: Asked, *, bars: bool = True) -> None:
+    """Ask for the rows of pipes, all at once, and draw what can be drawn.
+
+    Args:
+        bars: Rows that come in no buckets have bars too.
+    """
+    from logstream.cli.charts.answers import write_drawn
+    from logstream.cli.charts.shape import is_bucketed
+    from logstream.cli.pointing import pointing_at
+    from logstream.cli.rows import write_rows
+
+    with pointing_at(text):
+        table = backend.table(_search(text, asked, is_piped=True))
+    is_table = asked.output is AnswerFormat.table
+    wanted = is_terminal() if asked.chart is None else asked.chart
+    bucketed = is_bucketed(text)
+    if is_table and wanted and (bars or asked.chart or bucketed):
+        write_drawn(
+            table, bucketed=bucketed, wanted=bool(asked.chart), color=asked.color
+        )
+    else:
+        write_rows(table, OutputFormat(asked.output), color=asked.color)
 
 
 def _file_format(asked: Asked, *, is_piped: bool) -> "FileFormat | None":

@@ -12,6 +12,7 @@ from logstream.cli.commands.backup import backup
 from logstream.cli.commands.collect import collect
 from logstream.cli.commands.delete import delete
 from logstream.cli.commands.export import export
+from logstream.cli.commands.fields import fields
 from logstream.cli.commands.generate import generate
 from logstream.cli.commands.import_ import import_files
 from logstream.cli.commands.query import query
@@ -65,6 +66,7 @@ app.command(rich_help_panel=_FIRST)(generate)
 app.command(rich_help_panel=_ASK)(query)
 app.command(rich_help_panel=_ASK)(sql)
 app.command(rich_help_panel=_ASK)(analyze)
+app.command(rich_help_panel=_ASK)(fields)
 app.command(rich_help_panel=_ASK)(stats)
 app.command(rich_help_panel=_ASK)(sources)
 app.add_typer(saved.app, rich_help_panel=_ASK)

@@ -65,6 +65,14 @@ NoColor: TypeAlias = Annotated[
     bool, typer.Option("--no-color", help="No colours. NO_COLOR does the same.")
 ]
 
+Charted: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--chart/--no-chart",
+        help="Draw what comes in buckets, as on a terminal; or print the numbers.",
+        show_default=False,
+    ),
+]
 Limit: TypeAlias = Annotated[
     int | None,
     typer.Option(

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from logstream.cli.charts import blocks
 from logstream.cli.escape import for_cell, for_line
 from logstream.cli.output import OutputFormat, is_terminal, write, write_records
 
@@ -19,8 +20,7 @@ STYLES = {
     "error": "bold red",
     "fatal": "bold white on red",
 }
-_BAR_CELLS = 30
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
+BAR_CELLS = 30
 
 
 def console(*, color: bool = True) -> "Console":
@@ -84,13 +84,9 @@ def show(
         write_records(columns, rows, how)
 
 
-def bar(share: float) -> str:
-    """A share of 1 as a bar of `_BAR_CELLS` cells, to an eighth of a cell."""
-    eighths = round(max(0.0, min(share, 1.0)) * _BAR_CELLS * 8)
-    if share > 0:
-        eighths = max(eighths, 1)
-    whole, rest = divmod(eighths, 8)
-    return "█" * whole + (_EIGHTHS[rest] if rest else "")
+def bar(share: float, cells: int = BAR_CELLS) -> str:
+    """A share of 1 as a bar."""
+    return blocks.bar(share, cells, blocks=blocks.has_blocks())
 
 
 def size(count_bytes: int) -> str:

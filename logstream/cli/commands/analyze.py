@@ -1,48 +1,172 @@
-"""`logstream analyze`: count entries by a field."""
+"""`logstream analyze`: count entries by a field, and the other analyses."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from logstream.cli.output import OutputFormat
-from logstream.cli.parameters import Config, Data, From, Output, Server, To, time_range
+from logstream.cli.output import AnswerFormat, OutputFormat
+from logstream.cli.parameters import (
+    Charted,
+    Config,
+    Data,
+    From,
+    NoColor,
+    Output,
+    Server,
+    To,
+    time_range,
+)
+
+_DEFAULT_TOP = 20
+
+
+class AnalysisType(StrEnum):
+    frequency = "frequency"
+    histogram = "histogram"
+    timechart = "timechart"
+    top = "top"
+    stats = "stats"
+    patterns = "patterns"
+    anomalies = "anomalies"
+    facets = "facets"
 
 
 def analyze(
     *,
+    type_: Annotated[
+        AnalysisType,
+        typer.Option("--type", "-t", help="Which analysis.", case_sensitive=False),
+    ] = AnalysisType.frequency,
     group_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group-by",
+            "-g",
+            metavar="FIELD",
+            help="source, level, or any field; top and stats take several. "
+            "Of frequency and top: source.",
+            show_default=False,
+        ),
+    ] = None,
+    compute: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compute",
+            "-c",
+            metavar="AGGREGATE",
+            help="What stats, timechart and anomalies compute, such as 'p95(took)'; "
+            "may be repeated. Else count().",
+            show_default=False,
+        ),
+    ] = None,
+    span: Annotated[
         str,
         typer.Option(
-            "--group-by", "-g", metavar="FIELD", help="source, level, or any field."
+            metavar="SPAN",
+            help="Of each bucket of time, such as 5m or 1h. Else up to 100 buckets.",
+            show_default=False,
         ),
-    ] = "source",
+    ] = "",
     from_: From = None,
     to: To = None,
     filter_: Annotated[
         str, typer.Option("--filter", "-f", metavar="QUERY", help="Only of these.")
     ] = "",
     top: Annotated[
-        int, typer.Option("--top", min=0, help="The most frequent; 0 = all.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            "--top",
+            min=0,
+            help="The most frequent: 20 of frequency; 0 = all.",
+            show_default=False,
+        ),
+    ] = None,
     output: Output = OutputFormat.table,
+    chart: Charted = None,
     server: Server = None,
     data: Data = None,
     config: Config = None,
+    no_color: NoColor = False,
 ) -> None:
-    """Count entries by the values of a field, the most frequent first."""
-    from logstream.cli.commands.stats import write_counts
+    """Count entries by the values of a field, the most frequent first; or another
+    analysis, such as a timechart, drawn on a terminal.
+    """
     from logstream.cli.connect import open_backend
-    from logstream.cli.output import is_terminal, write_json, write_records
     from logstream.cli.pointing import pointing_at
 
     begin_ns, end_ns = time_range(from_, to)
+    names = group_by or (["source"] if type_ in ("frequency", "top") else [])
+    if type_ is not AnalysisType.frequency:
+        from logstream.cli.asking import Asked, ask_rows
+
+        text = _query(
+            type_,
+            filter_,
+            group_by=names,
+            aggregates=compute or [],
+            span=span,
+            top=top,
+        )
+        asked = Asked(
+            from_ns=begin_ns,
+            to_ns=end_ns,
+            output=AnswerFormat(output),
+            color=not no_color,
+            chart=chart,
+        )
+        with open_backend(server=server, data=data, config=config) as backend:
+            ask_rows(backend, text, asked)
+        return
+    _expect_one(names)
     with (
         open_backend(server=server, data=data, config=config) as backend,
         pointing_at(filter_),
     ):
         counts = backend.frequency(
-            group_by=group_by, text=filter_, from_ns=begin_ns, to_ns=end_ns
+            group_by=names[0], text=filter_, from_ns=begin_ns, to_ns=end_ns
         )
+    _write_counts(counts, names[0], _DEFAULT_TOP if top is None else top, output)
+
+
+def _query(
+    kind: AnalysisType,
+    text: str,
+    *,
+    group_by: list[str],
+    aggregates: list[str],
+    span: str,
+    top: int | None,
+) -> str:
+    from logstream.api.analyses import text_of
+    from logstream.api.selection import sort_field
+
+    return text_of(
+        kind.value,  # type: ignore[arg-type]
+        text=text,
+        group_by=[sort_field(name) for name in group_by],
+        aggregates=aggregates,
+        span=span,
+        limit=top,
+    )
+
+
+def _expect_one(names: list[str]) -> None:
+    from logstream.core.errors import BadRequest
+
+    if len(names) != 1:
+        raise BadRequest(
+            "--group-by: frequency counts by one field; --type top and stats take "
+            "several."
+        )
+
+
+def _write_counts(
+    counts: dict[str, int], group_by: str, top: int, output: OutputFormat
+) -> None:
+    from logstream.cli.commands.stats import write_counts
+    from logstream.cli.output import is_terminal, write_json, write_records
+
     shown = dict(list(counts.items())[: top or None])
     match output:
         case OutputFormat.json:

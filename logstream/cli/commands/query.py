@@ -8,6 +8,7 @@ from logstream.cli.asking import NEWEST
 from logstream.cli.output import AnswerFormat
 from logstream.cli.parameters import (
     Answer,
+    Charted,
     Config,
     Data,
     Explain,
@@ -42,6 +43,7 @@ def query(
     output: Answer = AnswerFormat.table,
     ids: Ids = False,
     explain: Explain = False,
+    chart: Charted = None,
     server: Server = None,
     data: Data = None,
     config: Config = None,
@@ -67,6 +69,7 @@ def query(
         limit=limit,
         ids=ids,
         explain=explain,
+        chart=chart,
         output=output,
         no_color=no_color,
     )

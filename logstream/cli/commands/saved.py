@@ -8,6 +8,7 @@ from logstream.cli.asking import NEWEST
 from logstream.cli.output import AnswerFormat, OutputFormat
 from logstream.cli.parameters import (
     Answer,
+    Charted,
     Config,
     Data,
     Explain,
@@ -105,6 +106,7 @@ def run(
     output: Answer = AnswerFormat.table,
     ids: Ids = False,
     explain: Explain = False,
+    chart: Charted = None,
     server: Server = None,
     data: Data = None,
     config: Config = None,
@@ -123,6 +125,7 @@ def run(
         limit=limit,
         ids=ids,
         explain=explain,
+        chart=chart,
         output=output,
         no_color=no_color,
     )

@@ -1,0 +1,1 @@
+"""Charts on a terminal: what can be drawn, out of what, and the drawing."""
