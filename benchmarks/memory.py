@@ -34,6 +34,8 @@ def main() -> None:
                 with server.measured() as found:
                     send(server, file, 8 << 20)
                 if turn % (rounds // 5) == 0:
+                    while server.get("/api/v1/queue")["entries"]:
+                        time.sleep(0.5)  # senders are faster than the store
                     server.get("/api/v1/logs/stats")
                     print(
                         f"{turn * _FILE_ENTRIES:,} entries: peak of the last round "

@@ -71,7 +71,7 @@ _REWRITE = f"""
 INSERT INTO new.entries
 SELECT *, row_number() OVER () - 1 FROM (
     SELECT id, timestamp, source, level, message, fields FROM old.entries
-    ORDER BY source, level, {_SHAPE}, timestamp, id)
+    ORDER BY source, {_SHAPE}, level, timestamp, id)
 """
 _NAMES = """
 WITH sampled AS MATERIALIZED (SELECT json_keys(CAST(fields AS JSON)) AS keys
