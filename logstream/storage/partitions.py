@@ -58,6 +58,9 @@ _CHECKPOINT_WAIT_S = 5.0
 _CHECKPOINT_ROOM = 1 << 20
 """Bytes that it takes besides, for lists of what is in the file."""
 _REOPEN_TIMEOUT_S = 2.0
+_STILL_READ = "Unique file handle conflict"
+_FREE_TIMEOUT_S = 2.0
+_FREE_PAUSE_S = 0.01
 _LOOK_TIMEOUT_S = 60.0
 _READ_ALL = """
 SELECT max(id), max(timestamp), max(source), max(level), max(length(message)),
@@ -183,7 +186,7 @@ class Partitions:
             if not make and day not in self._days:
                 raise StorageError(f"The partition of {day} was removed.")
             try:
-                partition = self._open(day)
+                partition = self._open_when_free(day)
             except duckdb.Error as error:
                 reason = first_line(error)
                 until = time.monotonic() + _BROKEN_PAUSE_S
@@ -462,6 +465,19 @@ class Partitions:
         wal_of(path).unlink(missing_ok=True)
         index_of(path).unlink(missing_ok=True)
         removed.unlink(missing_ok=True)
+
+    def _open_when_free(self, day: date) -> Partition:
+        """A day that was just detached stays with the queries that read it until they
+        end; they end soon, since its file was replaced or a checkpoint of it failed.
+        """
+        until = time.monotonic() + _FREE_TIMEOUT_S
+        while True:
+            try:
+                return self._open(day)
+            except duckdb.Error as error:
+                if _STILL_READ not in str(error) or time.monotonic() > until:
+                    raise
+            time.sleep(_FREE_PAUSE_S)
 
     def _open(self, day: date) -> Partition:
         """Raises duckdb.Error."""

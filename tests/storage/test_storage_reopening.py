@@ -1,6 +1,7 @@
 """A checkpoint that fails takes a day away for a moment, and no more than that."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -102,6 +103,24 @@ def test_a_query_that_meets_the_day_is_tried_again(store: Store) -> None:
     assert store.reader._read(read) == 1
     assert store.partitions.attached() != [before]
     assert store.hub.failure == ""
+
+
+def test_a_day_is_attached_when_its_last_reader_is_done(store: Store) -> None:
+    """DuckDB keeps a file that is detached for a statement that reads it."""
+    assert store.load(1) == 1
+    [before] = store.partitions.attached()
+    reads = store.hub.cursor()
+    reads.execute("BEGIN")
+    reads.execute(f"SELECT count(*) FROM {before.name}.entries").fetchall()
+    with pytest.raises(StorageError), store.hub.reading(10):
+        raise duckdb.IOException(AFTERWARDS)
+    store.partitions.checkpoint(lambda _: False)
+    with ThreadPoolExecutor(1) as pool:
+        counting = pool.submit(store.count)
+        with pytest.raises(TimeoutError):
+            counting.result(0.05)
+        reads.execute("COMMIT")
+        assert counting.result() == 1
 
 
 def test_a_database_that_is_no_day_fails_the_store(store: Store) -> None:
