@@ -13,6 +13,7 @@ from logstream.api.selection import Span, limit_of, timeout_of
 from logstream.api.streaming_parts import Sink, stream_parts
 from logstream.core.errors import BadRequest
 from logstream.query import any_of, level_in, source_is
+from logstream.query.outline import outline
 from logstream.query.query import Query, parse_query
 from logstream.storage.formats import write as write_result
 
@@ -95,7 +96,7 @@ async def answer_rows(
 
 
 async def explain(request: AnyRequest, asked: Asked) -> Response[bytes]:
-    """What a query would do: its canonical text, the SQL, the days and the blocks."""
+    """What a query would do: its text and tree, the SQL, the days and the blocks."""
     context = context_of(request)
     query = _narrowed(parse_query(asked.text), asked)
     begin, end = asked.span.from_ns, asked.span.to_ns
@@ -107,6 +108,7 @@ async def explain(request: AnyRequest, asked: Asked) -> Response[bytes]:
         return msgspec.json.encode(
             {
                 "query": str(query),
+                "tree": outline(query),
                 "columns": plan.columns,
                 **msgspec.to_builtins(found),
             }

@@ -197,7 +197,11 @@ def _print_plan(found: dict[str, Any], output: AnswerFormat) -> None:
     if output is not AnswerFormat.table:
         write_json(found)
         return
+    from logstream.cli.syntax_tree import drawn
+
     lines = [f"Query  {found['query']}"]
+    if "tree" in found:  # a server before this one gives none
+        lines += [f"       {line}" for line in drawn(found["tree"])]
     for scan, days in found["days"].items():
         for one in days:
             blocks = one["place"] or "all blocks"

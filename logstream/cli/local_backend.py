@@ -100,11 +100,14 @@ class LocalBackend:
         return msgspec.json.decode(b"".join(parts), type=Table)
 
     def explain(self, search: Search) -> dict[str, Any]:
+        from logstream.query.outline import outline
+
         query = _query_of(search)
         span = {"from_ns": search.from_ns, "to_ns": search.to_ns}
         plan = query.plan(**span, ids=search.ids)
         found = self._engine.statements.explain(plan, **span)
-        return {"query": str(query), **msgspec.to_builtins(found)}
+        shown = msgspec.to_builtins(found)
+        return {"query": str(query), "tree": outline(query), **shown}
 
     def write(
         self, search: Search, how: FileFormat, sink: Callable[[bytes], None]

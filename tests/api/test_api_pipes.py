@@ -177,6 +177,9 @@ def test_explain_tells_what_would_be_done(client: TestClient[Litestar]) -> None:
     found = ask(client, BY_SOURCE, explain=True)
     assert found["query"] == BY_SOURCE
     assert [one["day"] for one in found["days"]["s0"]] == ["2026-01-01"]
+    level = {"node": "match", "field": "level", "glob": "error"}
+    assert found["tree"]["filter"] == level
+    assert [pipe["node"] for pipe in found["tree"]["pipes"]] == ["stats"]
     assert "GROUP BY" in found["sql"]
     assert "Projection" in found["plan"]
     plain = client.get("/api/v1/logs", params={"q": "level:error", "explain": "true"})

@@ -329,6 +329,11 @@ def test_pipes_give_rows(backend: Backend) -> None:
 def test_a_plan_is_told(backend: Backend) -> None:
     found = backend.explain(Search(text="level:info | stats count()"))
     assert found["query"] == "level:info | stats count()"
+    assert found["tree"]["filter"] == {
+        "node": "match",
+        "field": "level",
+        "glob": "info",
+    }
     assert found["days"]["s0"]
 
 
