@@ -197,7 +197,7 @@ async def show_retention(request: AnyRequest) -> Response[bytes]:
         ),
         answer=RetentionState,
         example=_RETENTION_EXAMPLE,
-        problems=(BadRequest, QuerySyntaxError, StorageError),
+        problems=(BadRequest, QuerySyntaxError, DiskFull, StorageError),
     ).as_opt(),
 )
 async def set_retention(request: AnyRequest) -> Response[bytes]:
@@ -219,7 +219,7 @@ async def set_retention(request: AnyRequest) -> Response[bytes]:
         summary="Go back to the config's retention",
         query=NoParameters,
         answer=RetentionState,
-        problems=(StorageError,),
+        problems=(DiskFull, StorageError),
     ).as_opt(),
 )
 async def reset_retention(request: AnyRequest) -> Response[bytes]:

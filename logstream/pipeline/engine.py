@@ -103,7 +103,7 @@ class QueueState(msgspec.Struct, frozen=True, kw_only=True):
     stuck: str = ""
     """Why a segment cannot be stored at the moment; empty when none is."""
     stuck_entries: int = 0
-    """Of such segments. Answers lack them, and say so."""
+    """Of such segments that are not in the store. Answers lack them, and say so."""
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
@@ -275,7 +275,7 @@ class Engine:
             received_per_s=received,
             stored_per_s=stored,
             stuck=next(iter(stuck.values()), ""),
-            stuck_entries=sum(one.entries for one in segments if one.number in stuck),
+            stuck_entries=self._stuck_entries(),
         )
 
     def readiness(self) -> Readiness:
@@ -409,10 +409,10 @@ class Engine:
             metrics.REPLAYING.set(0)
 
     def _stuck_entries(self) -> int:
-        if not (stuck := self._pool.stuck()):
+        if not (lacking := self._pool.lacking()):
             return 0
         segments = self._journal.outstanding()
-        return sum(one.entries for one in segments if one.number in stuck)
+        return sum(one.entries for one in segments if one.number in lacking)
 
     def _outstanding_numbers(self) -> set[int]:
         return {segment.number for segment in self._journal.outstanding()}

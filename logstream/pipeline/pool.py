@@ -57,6 +57,7 @@ class WorkerPool:
         self._queue: deque[_Task] = deque()
         self._later: list[tuple[float, int, _Task]] = []
         self._stuck: dict[int, str] = {}
+        self._lacking: set[int] = set()
         self._working = 0
         self._draining = False
         self._stopping = False
@@ -76,6 +77,11 @@ class WorkerPool:
         """Segments whose last try failed, and why."""
         with self._wake:
             return dict(self._stuck)
+
+    def lacking(self) -> set[int]:
+        """Those of them that are not in the store; others only stay in the journal."""
+        with self._wake:
+            return set(self._lacking)
 
     def has_time(self) -> bool:
         """Whether fewer segments wait than there are workers."""
@@ -152,8 +158,13 @@ class WorkerPool:
         number = task.segment.number
         if failure is None:
             self._stuck.pop(number, None)
+            self._lacking.discard(number)
             return
         self._stuck[number] = str(failure)
+        if task.outcome is None:
+            self._lacking.add(number)
+        else:
+            self._lacking.discard(number)
         pause_s = _BACKOFF_S[min(task.tries, len(_BACKOFF_S) - 1)]
         task.tries += 1
         if not self._draining:

@@ -6,6 +6,7 @@ that is too old for some, their entries are deleted. A late entry for a day that
 is stored like any other, and goes, counted, with the next pass.
 """
 
+import errno
 import logging
 import threading
 import time
@@ -19,7 +20,7 @@ import msgspec
 
 from logstream.config.settings import RetentionConfig
 from logstream.core.durable import write_durably
-from logstream.core.errors import BadRequest, StorageError
+from logstream.core.errors import BadRequest, DiskFull, StorageError
 from logstream.core.findings import Report
 from logstream.core.sql import TRUE, Sql
 from logstream.core.timestamps import now_ns
@@ -31,6 +32,8 @@ from logstream.storage.selection import Selection
 from logstream.telemetry.metrics import DELETED, DeletedReason
 
 _log = logging.getLogger(__name__)
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Compiled(Protocol):
@@ -114,15 +117,17 @@ class Retention:
 
         Raises:
             QuerySyntaxError, BadRequest: a rule is no query. Nothing was changed.
-            StorageError: it cannot be kept. Nothing was changed.
+            StorageError, DiskFull: it cannot be kept. Nothing was changed.
         """
         queries = self._compiled(self._default if policy is None else policy)
         with self._lock:
             try:
                 self._save(policy)
             except OSError as failure:
-                raise StorageError(
-                    f"The policy cannot be kept ({failure.strerror})."
+                kind = DiskFull if failure.errno in _NO_SPACE else StorageError
+                raise kind(
+                    f"The policy cannot be kept ({failure.strerror}): nothing was "
+                    "changed."
                 ) from None
             self._own = policy
             self._queries = queries

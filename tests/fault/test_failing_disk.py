@@ -5,61 +5,31 @@ is; or the server ends, and says so, and the next start has everything.
 """
 
 import errno
-import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.fault.failing_disk import Case, Disk
 from tests.fault.server_process import WAIT_S, ServerProcess
 from tests.fault.story import SEED, Story, told
 
-_SOURCE = Path(__file__).parent / "failing_disk.c"
 _STORE_FAILED = 4
 
 UNDER_LOAD = {
-    "journal-full": ("write", errno.ENOSPC, "*/journal/0*.ndjson"),
-    "journal-sync": ("sync", errno.EIO, "*/journal/0*.ndjson"),
-    "staged-full": ("write", errno.ENOSPC, "*/journal/staging-*"),
-    "staged-sync": ("sync", errno.EIO, "*/journal/staging-*"),
-    "folder-sync": ("sync", errno.EIO, "*/journal"),
-    "load-full": ("write", errno.ENOSPC, "*.duckdb.wal"),
-    "load-sync": ("sync", errno.EIO, "*.duckdb.wal"),
-    "checkpoint-full": ("write", errno.ENOSPC, "*-[0-9][0-9].duckdb"),
-    "checkpoint-sync": ("sync", errno.EIO, "*-[0-9][0-9].duckdb"),
-    "positions-full": ("write", errno.ENOSPC, "*/positions.json.tmp"),
-    "positions-sync": ("sync", errno.EIO, "*/positions.json.tmp"),
+    "journal-full": Case("write", errno.ENOSPC, "*/journal/0*.ndjson"),
+    "journal-sync": Case("sync", errno.EIO, "*/journal/0*.ndjson"),
+    "staged-full": Case("write", errno.ENOSPC, "*/journal/staging-*"),
+    "staged-sync": Case("sync", errno.EIO, "*/journal/staging-*"),
+    "folder-sync": Case("sync", errno.EIO, "*/journal"),
+    "load-full": Case("write", errno.ENOSPC, "*.duckdb.wal"),
+    "load-sync": Case("sync", errno.EIO, "*.duckdb.wal"),
+    "checkpoint-full": Case("write", errno.ENOSPC, "*-[0-9][0-9].duckdb"),
+    "checkpoint-sync": Case("sync", errno.EIO, "*-[0-9][0-9].duckdb"),
+    "positions-full": Case("write", errno.ENOSPC, "*/positions.json.tmp"),
+    "positions-sync": Case("sync", errno.EIO, "*/positions.json.tmp"),
 }
-
-
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What stands between the server and the C library."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
-    library = tmp_path_factory.mktemp("shim") / "failing_disk.so"
-    command = [compiler, "-shared", "-fPIC", "-o", str(library), str(_SOURCE), "-ldl"]
-    subprocess.run(command, check=True)
-    return library
-
-
-class Disk:
-    """How it fails, and what it told of that."""
-
-    def __init__(self, folder: Path, shim: Path, case: tuple[str, int, str]) -> None:
-        self._hits = folder / "hits"
-        operation, number, pattern = case
-        self.environment = {
-            "LD_PRELOAD": str(shim),
-            "FAULT_DISK": f"{operation}:{number}:{pattern}",
-            "FAULT_HITS": str(self._hits),
-        }
-
-    def hits(self) -> list[str]:
-        return self._hits.read_text().splitlines() if self._hits.exists() else []
 
 
 def _until(check: Callable[[], object], why: str) -> None:
@@ -97,7 +67,7 @@ def _fail_under_load(story: Story, disk: Disk) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", UNDER_LOAD.values(), ids=list(UNDER_LOAD))
 def test_a_disk_that_fails_under_load_loses_and_doubles_nothing(
-    tmp_path: Path, shim: Path, case: tuple[str, int, str]
+    tmp_path: Path, shim: Path, case: Case
 ) -> None:
     disk = Disk(tmp_path, shim, case)
     story = Story(tmp_path, SEED, environment=disk.environment)
@@ -107,7 +77,7 @@ def test_a_disk_that_fails_under_load_loses_and_doubles_nothing(
     except BaseException as error:
         error.add_note(told(SEED, story))
         raise
-    if case[2].endswith(".ndjson"):
+    if case.pattern.endswith(".ndjson"):
         found = [hit.split(" ", 1) for hit in disk.hits()]
         failed = {path for what, path in found if what == "sync"}
         again = failed & {path for what, path in found if what == "again"}
