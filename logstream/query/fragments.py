@@ -10,11 +10,15 @@ FALSE = Sql("FALSE")
 
 def of(template: str, *parts: Any) -> Sql:
     """Fill `{}` with the SQL among `parts`; the rest are values of `?`, in order."""
-    text = template.format(*(part.text for part in parts if isinstance(part, Sql)))
+    texts: list[str] = []
     params: list[Any] = []
     for part in parts:
-        params.extend(part.params if isinstance(part, Sql) else (part,))
-    return Sql(text, tuple(params))
+        if isinstance(part, Sql):
+            texts.append(part.text)
+            params += part.params
+        else:
+            params.append(part)
+    return Sql(template.format(*texts), tuple(params))
 
 
 def join(joiner: str, parts: Sequence[Sql]) -> Sql:

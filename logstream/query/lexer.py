@@ -42,6 +42,8 @@ _PLAIN: Final = {
     stops: re.compile(rf"[^\s\\*?{re.escape(stops)}]+")
     for stops in (_STOPS_TEXT, _STOPS_VALUE, _STOPS_RANGE, _STOPS_LIST)
 }
+_GO_ON: Final = ("\\", "*", "?")
+"""What a word goes on with behind plain text."""
 _REGEX: Final = re.compile(
     r"/(?!\s)((?:[^/\\]|\\.)+)(?<!\s)/([is]*)(?=[\s)|]|\Z)", re.DOTALL
 )
@@ -201,6 +203,23 @@ class _Lexer:
 
     def _word(self, stops: str, *, keywords: dict[str, Kind]) -> None:
         start = self._at
+        plain = _PLAIN[stops].match(self._text, start)
+        end = start if plain is None else plain.end()
+        if plain is not None and self._text[end : end + 1] not in _GO_ON:
+            parts: list[Part] = [plain[0]]
+            self._at = end
+        else:
+            parts = self._parts(stops)
+        names_a_field = ":" in stops and self._text.startswith(":", self._at)
+        kind = keywords.get(self._text[start : self._at])
+        end, self._at = self._at, start
+        if kind is not None and not names_a_field:
+            self._add(kind, end)
+        else:
+            self._add(Kind.WORD, end, parts=parts)
+
+    def _parts(self, stops: str) -> list[Part]:
+        """Of a word: texts, wildcards and what is escaped."""
         parts: list[Part] = []
         while self._at < len(self._text):
             character = self._text[self._at]
@@ -217,13 +236,7 @@ class _Lexer:
             assert plain is not None
             parts.append(plain[0])
             self._at = plain.end()
-        names_a_field = ":" in stops and self._text.startswith(":", self._at)
-        kind = keywords.get(self._text[start : self._at])
-        end, self._at = self._at, start
-        if kind is not None and not names_a_field:
-            self._add(kind, end)
-        else:
-            self._add(Kind.WORD, end, parts=parts)
+        return parts
 
     def _quoted(self) -> None:
         start = self._at
@@ -259,16 +272,14 @@ class _Lexer:
         return self._at > start
 
     def _add(self, kind: Kind, end: int, *, parts: Sequence[Part] = ()) -> None:
-        self._tokens.append(
-            Token(
-                kind,
-                self._at,
-                end,
-                text=self._text[self._at : end],
-                glob=glob_of(*parts),
-                plain="".join(p.value if isinstance(p, Wild) else p for p in parts),
-            )
-        )
+        text = self._text[self._at : end]
+        if not parts:
+            token = Token(kind, self._at, end, text)
+        else:
+            plain = [p.value if isinstance(p, Wild) else p for p in parts]
+            glob = glob_of(*parts)
+            token = Token(kind, self._at, end, text, glob, "".join(plain))
+        self._tokens.append(token)
         self._at = end
 
     def _fail(self, message: str) -> NoReturn:

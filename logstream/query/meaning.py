@@ -7,6 +7,7 @@ that the two forms of a filter, SQL and Python, cannot disagree about it.
 import math
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, assert_never
 
 from logstream.core.errors import BadRequest
@@ -71,6 +72,17 @@ def condition_of(leaf: Leaf) -> Condition:
     Raises:
         BadRequest: nothing: the value is not of the name's kind, or over a limit.
     """
+    if getattr(leaf, "field", None) in _OF_NOW:
+        return _meaning(leaf)
+    return _kept(leaf)
+
+
+_OF_NOW = ("timestamp", "_time")
+_KEPT = 512
+"""Meanings that are kept: a query asks for that of each leaf half a dozen times."""
+
+
+def _meaning(leaf: Leaf) -> Condition:
     match leaf:
         case All():
             return Always()
@@ -93,6 +105,9 @@ def condition_of(leaf: Leaf) -> Condition:
             return _anywhere(_bounded(glob))
         case _:
             assert_never(leaf)
+
+
+_kept = lru_cache(_KEPT)(_meaning)
 
 
 def _match(subject: Subject, glob: Glob) -> Condition:

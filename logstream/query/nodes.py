@@ -214,18 +214,18 @@ def children_of(expr: Expr) -> tuple[Expr, ...]:
 def fold_tree(expr: Expr, visit: Callable[[Expr, Sequence[T]], T]) -> T:
     """Visit each node after its children, with what the visits of those returned."""
     done: list[T] = []
-    todo: list[tuple[Expr, bool]] = [(expr, False)]
+    todo: list[tuple[Expr, int]] = [(expr, 0)]
     while todo:
-        node, entered = todo.pop()
-        children = children_of(node)
-        if children and not entered:
-            todo.append((node, True))
-            todo.extend((child, False) for child in reversed(children))
-            continue
-        first = len(done) - len(children)
-        result = visit(node, done[first:])
-        del done[first:]
-        done.append(result)
+        node, count = todo.pop()
+        if count:
+            result = visit(node, done[-count:])
+            del done[-count:]
+            done.append(result)
+        elif children := children_of(node):
+            todo.append((node, len(children)))
+            todo.extend([(child, 0) for child in reversed(children)])
+        else:
+            done.append(visit(node, ()))
     return done[0]
 
 

@@ -44,6 +44,8 @@ from logstream.query.tokens import Kind, Token
 MAX_TEXT_BYTES = 65_536
 NEAR_CHARS = 700
 """A text up to here, written out in full, is within all limits."""
+FAR_CHARS = 8_000
+"""The same of one without `name:( … )`, which repeats the name for each value."""
 MAX_DEPTH = 200
 """Levels of parentheses and NOT. The parser takes two Python frames for each."""
 MAX_TERMS = 1_000
@@ -63,9 +65,14 @@ def parse(text: str) -> Expr:
         raise syntax_error("this ')' closes nothing", end)
     if end < len(text):
         raise syntax_error("a filter alone goes here, no pipes: quote the '|'", end)
-    if len(text) > NEAR_CHARS:
+    if could_be_long(text):
         check_written_out(lambda: parse_prefix(str(expr)))
     return expr
+
+
+def could_be_long(text: str) -> bool:
+    """Whether it could be over a limit, once it is written out in full."""
+    return len(text) > (NEAR_CHARS if ":(" in text else FAR_CHARS)
 
 
 def check_written_out(read: Callable[[], object]) -> None:

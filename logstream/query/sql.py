@@ -82,6 +82,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ANY_LAYOUT = Layout()
+_ELEMENT = Sql("t")
 
 _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f]')
 """What JSON writes in another way."""
@@ -210,15 +211,15 @@ def _text(condition: OfText, layout: Layout) -> Sql:
 def _fast_text(condition: OfText, way: tuple[str, ...]) -> Sql:
     value = fast_value(way, scalar=_may_find_structure(condition))
     test = test_of(condition, value.text)
+    arrays = no_arrays(way)
     if looks_often(condition):
-        found = of("coalesce({}, FALSE)", test)
-    elif value.is_text is not None:
+        return of("(coalesce({}, FALSE)) OR ({})", test, arrays)
+    if value.is_text is not None:
         found = _unless_structure(value.text, value.is_text, test)
-    else:
-        # Like this, and not by coalesce: both are pushed down, with smallest and
-        # largest value.
-        found = of("({}) AND {} IS NOT NULL", test, value.text)
-    return join(" OR ", [found, no_arrays(way)])
+        return join(" OR ", [found, arrays])
+    # Like this, and not by coalesce: both are pushed down, with smallest and largest
+    # value.
+    return of("(({}) AND {} IS NOT NULL) OR ({})", test, value.text, arrays)
 
 
 def _or_element(
@@ -226,14 +227,11 @@ def _or_element(
 ) -> Sql:
     """The test, or where the value is an array, that of any element."""
     text = text_of_any(path)
-    found = elements(text, exact=exact)
-    any_of = of(
-        "list_bool_or(list_transform({}, lambda t: {}))",
-        *(found, test_of(condition, Sql("t"))),
-    )
     return of(
-        "coalesce(CASE WHEN starts_with({}, '[') AND {} THEN {} ELSE {} END, FALSE)",
-        *(text, is_array(path), any_of, test),
+        "coalesce(CASE WHEN starts_with({}, '[') AND {} "
+        "THEN list_bool_or(list_transform({}, lambda t: {})) ELSE {} END, FALSE)",
+        *(text, is_array(path), elements(text, exact=exact)),
+        *(test_of(condition, _ELEMENT), test),
     )
 
 

@@ -7,7 +7,7 @@ from logstream.query.expressions.nodes import KEYWORDS, span_text
 from logstream.query.expressions.tokens import MAX_SPAN_S, Mark, Piece, piece_at
 from logstream.query.lexer import syntax_error
 from logstream.query.nodes import Expr
-from logstream.query.parser import NEAR_CHARS, parse_prefix
+from logstream.query.parser import could_be_long, parse_prefix
 
 MAX_NODES = 1_000
 """Of all expressions of a query."""
@@ -175,7 +175,7 @@ class Cursor:
     def is_near_a_limit(self) -> bool:
         """Whether what was read, written out in full, could be over a limit."""
         return (
-            len(self.text) > NEAR_CHARS
+            could_be_long(self.text)
             or self._nodes > MAX_NODES // 4
             or self._deepest > MAX_DEPTH // 4
         )
