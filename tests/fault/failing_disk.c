@@ -2,8 +2,9 @@
 
    Preloaded into the server, it stands before the C library's calls, so DuckDB's writes
    fail as our own do. FAULT_DISK is "operation:errno:pattern": "write" or "sync", the
-   number of the error, and a pattern (fnmatch) for the path. It fails while the file
-   FAULT_ARMED exists. Every other failing write is first cut in half, as on a disk that
+   number of the error, and a pattern (fnmatch) for the path; or "kill:nth:pattern", which
+   kills the process in the middle of the nth write. It fails while the file FAULT_ARMED
+   exists. Every other failing write is first cut in half, as on a disk that
    is running full. FAULT_HITS gets a line for each failure, and one with "again" when a
    sync works of an inode that an earlier one failed for. */
 
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +29,7 @@
 
 static atomic_uint writes;
 static atomic_uint failed;
+static atomic_int kills;
 static ino_t failed_files[FAILED_FILES];
 
 static void note(const char *what, const char *path) {
@@ -75,6 +78,13 @@ static __attribute__((noinline)) void note_again(int fd, ino_t file) {
             note("again", path);
 }
 
+/* Whether the process dies in this write; half of it is done before. */
+static int is_last(int fd) {
+    if (!is_armed()) return 0;
+    int nth = fault(fd, "kill");
+    return nth > 0 && atomic_fetch_add(&kills, 1) + 1 == nth;
+}
+
 /* How much of a write gets through before it fails; -1: all. */
 static ssize_t cut(int fd, size_t size) {
     int saved = errno;
@@ -90,6 +100,10 @@ static ssize_t cut(int fd, size_t size) {
     ssize_t most = cut(fd, size);       \
     if (most == 0 && size > 0) return -1; \
     if (most > 0) size = (size_t)most;  \
+    if (is_last(fd)) {                  \
+        size /= 2;                      \
+        if (call >= 0) raise(SIGKILL);  \
+    }                                   \
     return call
 
 ssize_t write(int fd, const void *from, size_t size) { CUT(REAL(write)(fd, from, size)); }

@@ -11,9 +11,10 @@ _SOURCE = Path(__file__).parent / "failing_disk.c"
 
 
 class Case(NamedTuple):
-    operation: Literal["write", "sync"]
+    operation: Literal["write", "sync", "kill"]
+    """`kill` the process in the middle of a write."""
     error: int
-    """Of `errno`."""
+    """Of `errno`; in which write it is killed."""
     pattern: str
     """Of the path, as of a shell, but that `*` is for slashes too."""
 

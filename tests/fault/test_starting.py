@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault.server_process import ServerProcess, run_cli
+from tests.fault.load import Ledger, Load
+from tests.fault.server_process import WAIT_S, ServerProcess, run_cli
 
 USAGE, STORAGE = 2, 4
 
@@ -29,6 +30,22 @@ def test_a_second_server_on_one_folder_is_told_the_pid_of_the_first(
         assert str(first.process.pid) in said
         assert str(first.data) in said
         assert first.get("/api/v1/health")["status"] == "ok"
+
+
+def test_a_second_server_takes_nothing_from_the_first_under_load(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger()
+    with ServerProcess(tmp_path).wait_until_serving() as first:
+        with Load(first, ledger, seed=1) as load:
+            for _ in range(2):
+                _fails(tmp_path, "--data", str(first.data), code=STORAGE)
+            assert load.reached.wait(WAIT_S)
+        ledger.check(first.query(""))
+        first.kill()
+        first.wait()
+    with ServerProcess(tmp_path).wait_until_serving() as again:
+        ledger.check(again.query(""))
 
 
 def test_a_folder_whose_owner_was_killed_is_free_again(tmp_path: Path) -> None:
