@@ -1,6 +1,7 @@
 """Search in finished days that were compacted, against plain SQL over the same files.
 
-    python benchmarks/search.py [--count 2000000] [--file FILE] [--rounds 5]
+    python benchmarks/search.py [--count 2000000] [--rounds 5]
+        [--file FILE --word error --phrase "connection reset"]
 
 The entries, generated ones or those of FILE (NDJSON of one day), go through the real
 loader and compactor. Into one message of 10 000 a rare word is put, and into each entry
@@ -126,7 +127,7 @@ def selection(text: str, *, index: bool = True) -> Selection:
     return Selection(where=query.sql, fast=query.fast_sql, needs=needs)
 
 
-def search(bench: Bench) -> None:
+def search(bench: Bench, word: str, phrase: str) -> None:
     reader = bench.reader
     middle = "SELECT fields.trace_id::VARCHAR FROM {entries} ORDER BY id LIMIT 1"
     value = f"trace_id:{bench.plain(middle)[0][0]}"
@@ -137,16 +138,17 @@ def search(bench: Bench) -> None:
     )
     sql = "SELECT count(*) FROM {entries} WHERE regexp_matches(lower(message), ?)"
     words = {
-        "a common word": ("error", "error"),
-        "a phrase": ('"connection reset"', "connection reset"),
+        "a common word": (word, word),
+        "a phrase": (f'"{phrase}"', phrase),
         "a word in 1 of 10 000": (RARE, RARE),
         "a word that is nowhere": ("nowheretobefound", "nowheretobefound"),
         "a pattern": ("conn*on", "conn[^ \t\n\r\f\v]*on"),
     }
     for what, (text, pattern) in words.items():
+        hits = reader.count(selection(text))
         regex = f"(?:^|[^a-z0-9_]){pattern}(?:$|[^a-z0-9_])"
         bench.show(
-            f"{what} / regexp_matches",
+            f"{what} ({hits}) / regexp_matches",
             partial(reader.count, selection(text)),
             partial(bench.number, sql, regex),
         )
@@ -202,6 +204,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2_000_000)
     parser.add_argument("--file", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--word", default="failed", help="a common one")
+    parser.add_argument("--phrase", default="logged in")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -221,7 +225,7 @@ def main() -> None:
         )
         print(f"stored size 1/{raw / after:.2f} of raw (1/{raw / before:.2f} before)")
         print(f"\n{'':44} {'ours':>12} {'plain SQL':>12} {'ratio':>8}")
-        search(bench)
+        search(bench, asked.word, asked.phrase)
         bench.hub.close()
         days = Bench(folder / "days", asked.rounds)
         newest(days, min(asked.count, 1_500_000))
