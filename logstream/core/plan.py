@@ -17,6 +17,14 @@ class ScanColumn(msgspec.Struct, frozen=True):
     """Quicker, but some values make it fail the statement; then `safe` is run."""
 
 
+class First(msgspec.Struct, frozen=True):
+    """So many rows, the first in an order of the scan's own columns."""
+
+    order: Sql
+    """What stands behind ORDER BY."""
+    rows: int
+
+
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """One read of the entries.
 
@@ -39,6 +47,10 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """How far its span reaches beyond the whole query's, at both ends."""
     newest: int | None = None
     """Only so many of the newest matches are needed; None: all."""
+    oldest: int | None = None
+    """Likewise of the oldest."""
+    first: First | None = None
+    """Only the first rows of each day are needed; None: all."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from logstream.core.plan import Scan, ScanColumn
+from logstream.core.plan import First, Scan, ScanColumn
 from logstream.core.sql import Sql
 from logstream.query.filter import Filter, compile_expr
 from logstream.query.nodes import Expr, all_of
+from logstream.query.spans import span_of
 from logstream.query.times import earlier, fixed_at
 
 
@@ -23,6 +24,9 @@ class ScanBuilder:
         self._at_ns = at_ns
         self.expr = self._moved(expr)
         self.newest: int | None = None
+        self.oldest: int | None = None
+        self.first: First | None = None
+        self._taken = False
         self.wider_ns = 0
         self.from_ns: int | None = None
         self.to_ns: int | None = None
@@ -41,7 +45,7 @@ class ScanBuilder:
     @property
     def span(self) -> tuple[int | None, int | None]:
         """[from, to) of the times in its filter."""
-        return compile_expr(self.expr).span
+        return span_of(self.expr)
 
     def column(self, key: Any, *, safe: Sql, hopeful: Sql | None = None) -> Sql:
         """What an expression over an entry is called behind the scan; equal keys mean
@@ -61,6 +65,16 @@ class ScanBuilder:
         """All fields, as JSON text."""
         text = "coalesce(CAST(CAST(fields AS JSON) AS VARCHAR), '{}')"
         return self.column("fields", safe=Sql(text))
+
+    def take_first(self, order: Sql, rows: int) -> bool:
+        """Only these rows are needed of each day; False: others are as well."""
+        wanted = First(order, rows)
+        fits = not self._taken or self.first == wanted
+        self.first = wanted if fits else None
+        self._taken = True
+        if not fits:
+            self.newest = self.oldest = None
+        return fits
 
     def test(self, expr: Expr) -> Sql:
         """Whether a filter holds for the entry."""
@@ -82,6 +96,8 @@ class ScanBuilder:
             from_ns=max(_given(from_ns, self.from_ns), default=None),
             to_ns=min(_given(to_ns, self.to_ns), default=None),
             newest=self.newest,
+            oldest=self.oldest,
+            first=self.first,
             shift_ns=self.shift_ns,
             wider_ns=self.wider_ns,
         )

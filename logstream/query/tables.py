@@ -179,6 +179,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """A column with a JSON object that was added to the fields of each entry."""
     order: tuple[Order, ...] = ()
     """Of an open table, none means the newest first."""
+    keys: tuple[Order, ...] = ()
+    """The same order by columns of the scan itself, where it can be said so."""
 
     def value(self, name: str) -> Value:
         """What a name means.
@@ -230,10 +232,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """The order that the rows have."""
         if self.order or self.scan is None:
             return self.order
-        return (
-            Order(self.scan.own("timestamp"), descending=True),
-            Order(self.scan.own("id"), descending=True),
-        )
+        return _newest_first(self.scan)
 
     def inner(self, query: object) -> Sql:
         """The values of a sub-query's first column, for IN."""
@@ -307,15 +306,27 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             alias = self.builder.alias()
             parts.append(of(f"{{}} AS {alias}", sql))
             order.append(Order(Sql(alias), descending))
+        own: list[Order] = []
         if self.scan is not None:
             order += [one for one in self.newest_first() if one not in order]
+            if not self.order and self.relation == Sql(self.scan.name):
+                own = [Order(sql, descending) for sql, descending in keys]
+                own += self.newest_first()
         relation = self._with(parts)
-        return msgspec.structs.replace(self, relation=relation, order=tuple(order))
+        return msgspec.structs.replace(
+            self, relation=relation, order=tuple(order), keys=tuple(own)
+        )
 
     def limited(self, rows: int, offset: int = 0) -> "Table":
         """Rows by the order that they have."""
-        if self.is_whole and not self.order and self.scan is not None:
-            self.scan.newest = min(self.scan.newest or rows + offset, rows + offset)
+        if self.is_whole and self.scan is not None:
+            by_time = _newest_first(self.scan)
+            keys = self.keys if self.order else by_time
+            if keys and self.scan.take_first(sql_of_order(keys), rows + offset):
+                if keys == by_time:
+                    self.scan.newest = rows + offset
+                elif keys == _turned(by_time):
+                    self.scan.oldest = rows + offset
         order = order_by(self.newest_first())
         relation = of(
             f"(SELECT * FROM {{}} {order} LIMIT {rows:d} OFFSET {offset:d})",
@@ -325,10 +336,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     def reversed(self) -> "Table":
         """The same rows, the last first."""
-        order = tuple(
-            Order(one.column, not one.descending) for one in self.newest_first()
+        keys = self.keys
+        if not self.order and self.scan is not None:
+            keys = self.newest_first()
+        return msgspec.structs.replace(
+            self, order=_turned(self.newest_first()), keys=_turned(keys)
         )
-        return msgspec.structs.replace(self, order=order, is_whole=False)
 
     def grouped(
         self,
@@ -379,10 +392,24 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 def order_by(order: Sequence[Order]) -> str:
     """Of columns, whose names are ours."""
-    if not order:
-        return ""
-    keys = [
+    return f"ORDER BY {sql_of_order(order).text}" if order else ""
+
+
+def sql_of_order(order: Sequence[Order]) -> Sql:
+    """What stands behind ORDER BY."""
+    text = ", ".join(
         f"{one.column.text} {'DESC' if one.descending else 'ASC'} NULLS LAST"
         for one in order
-    ]
-    return f"ORDER BY {', '.join(keys)}"
+    )
+    return Sql(text, tuple(value for one in order for value in one.column.params))
+
+
+def _newest_first(scan: ScanBuilder) -> tuple[Order, ...]:
+    return (
+        Order(scan.own("timestamp"), descending=True),
+        Order(scan.own("id"), descending=True),
+    )
+
+
+def _turned(order: Sequence[Order]) -> tuple[Order, ...]:
+    return tuple(Order(one.column, not one.descending) for one in order)

@@ -8,7 +8,7 @@ import duckdb
 import msgspec
 
 from logstream.core.errors import BadRequest
-from logstream.core.plan import Plan, Scan
+from logstream.core.plan import First, Plan, Scan
 from logstream.core.sql import Sql
 from logstream.storage.choosing import chosen_days
 from logstream.storage.hub import Hub, first_line
@@ -181,12 +181,14 @@ class Statements:
         )
         values = [value for sql in columns for value in sql.params]
         where = condition(_selection(scan, from_ns, to_ns), fast=fast)
-        parts = []
-        for _, look in self._days(db, scan, from_ns, to_ns, fast):
-            parts.append(f"SELECT {select} FROM {look.among(where.text)}")
-        if not parts:
-            parts.append(f"SELECT {select} FROM {union([])} WHERE {where.text}")
-        return Sql(" UNION ALL ".join(parts), (*values, *where.params) * len(parts))
+        looks = [look for _, look in self._days(db, scan, from_ns, to_ns, fast)]
+        parts = [
+            _first(f"SELECT {select} FROM {look.among(where.text)}", scan.first)
+            for look in looks or [Look(relation=union([]))]
+        ]
+        order = scan.first.order.params if scan.first is not None else ()
+        params = (*values, *where.params, *order)
+        return Sql(" UNION ALL ".join(parts), params * len(parts))
 
     def _days(
         self,
@@ -196,12 +198,13 @@ class Statements:
         to_ns: int | None,
         fast: bool,
     ) -> list[tuple[Partition, Look]]:
-        """The days that the scan has to read, the newest first, and where in each."""
+        """The days that the scan has to read, and where in each."""
         selection = _selection(scan, from_ns, to_ns)
         where = condition(selection, fast=fast)
         found: list[tuple[Partition, Look]] = []
-        missing = scan.newest
-        for day in chosen_days(self._partitions, selection):
+        missing = scan.newest if scan.oldest is None else scan.oldest
+        descending = scan.oldest is None
+        for day in chosen_days(self._partitions, selection, descending=descending):
             for partition in self._partitions.readable([day]):
                 look = look_into(db, partition, selection.needs)
                 if look.nowhere:
@@ -236,6 +239,12 @@ def _either_way(
         raise
     except duckdb.Error:
         return read(db, False)
+
+
+def _first(part: str, first: First | None) -> str:
+    if first is None:
+        return part
+    return f"(SELECT * FROM ({part}) ORDER BY {first.order.text} LIMIT {first.rows:d})"
 
 
 def _selection(scan: Scan, from_ns: int | None, to_ns: int | None) -> Selection:

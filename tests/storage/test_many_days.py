@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from logstream.config.settings import StorageConfig
+from logstream.core.plan import Plan
 from logstream.query import compile_filter
+from logstream.query.query import parse_query
 from logstream.storage import choosing
 from logstream.storage.batch import Batch
 from logstream.storage.compaction import Compactor
@@ -23,6 +26,7 @@ from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.selection import Selection, union
+from logstream.storage.statements import Statements
 
 FIRST = date(2026, 1, 1)
 DAYS = 14
@@ -364,3 +368,56 @@ def _rows(year: Year, bare: Selection) -> list[tuple[Any, ...]]:
             f"FROM {union(days)} WHERE {' AND '.join(parts)}"
         )
         return db.execute(text, params).fetchall()
+
+
+# ---- pipes ----
+
+PIPES = (
+    "head 7",
+    "tail 8",
+    "sort by n desc, timestamp | head 9",
+    "sort by n | head 9",
+    "sort by message desc limit 40",
+    "sort by source, timestamp | head 50 | head 5",
+    "sort by n | tail 11",
+    "sort by host | limit 200 | tail 3",
+    "sort by n | sort by host desc | head 5",
+    "sort by n + 1, host | offset 3 | head 5",
+    "eval m = n * 2 | sort by m desc, timestamp | head 5",
+    "sort by n | eval m = n * 2 | head 5",
+    "head 30 | sort by n | head 4",
+    "sort by n | filter level:error | head 6",
+    "sort by n | where n > 3 | head 6",
+    "sort by n desc | dedup source | head 2",
+    "tail 20 | stats count() by level",
+)
+
+
+@pytest.mark.parametrize("pipes", PIPES)
+@pytest.mark.parametrize("text", ["*", "level:error", "host:host2", "level:nowhere"])
+def test_pipes_take_of_each_day_what_is_needed(
+    filled: Year, text: str, pipes: str
+) -> None:
+    """And give what they give when every day is read to its end."""
+    plan = parse_query(f"{text} | {pipes}").plan()
+    whole = [replace(one, first=None, newest=None, oldest=None) for one in plan.scans]
+    expected = run(filled, replace(plan, scans=tuple(whole)))
+    assert run(filled, plan) == expected
+    assert bool(expected) == (text != "level:nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("* | head 5", 1), ("* | tail 40", 2), ("* | sort by n | head 5", DAYS)],
+)
+def test_no_more_days_are_read_than_needed(filled: Year, text: str, read: int) -> None:
+    statements = Statements(filled.hub, filled.partitions, timeout_s=20)
+    explained = statements.explain(parse_query(text).plan())
+    assert [len(days) for days in explained.days.values()] == [read]
+
+
+def run(year: Year, plan: Plan) -> list[tuple[Any, ...]]:
+    statements = Statements(year.hub, year.partitions, timeout_s=20)
+    return statements.run(
+        plan, lambda result: [row for rows in result.batches() for row in rows]
+    )
