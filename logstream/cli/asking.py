@@ -71,8 +71,9 @@ def asked_of(
     """What the options of `query` say; the others are those of `Asked`.
 
     Raises:
-        BadRequest, typer.BadParameter: an option says nothing usable.
+        BadRequest: an option says nothing usable, or the format is not for a terminal.
     """
+    writer_of(more["output"])
     begin_ns, end_ns = time_range(from_, to)
     field, descending = sort_of(sort)
     return Asked(

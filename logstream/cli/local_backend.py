@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _PAGE_ENTRIES = 5_000
 
+T = TypeVar("T")
+
 
 @contextmanager
 def open_local(settings: "Settings", plugins: "Plugins") -> "Iterator[LocalBackend]":
@@ -55,6 +58,7 @@ class LocalBackend:
         self.where = f"the data folder {settings.storage.path}"
         self._engine = engine
         self._max_values = settings.query.max_limit
+        self._timeout_s = settings.query.timeout_s
 
     def search(self, search: Search) -> Iterator[Found]:
         selection = select(
@@ -69,13 +73,15 @@ class LocalBackend:
         cursor: str | None = None
         while True:
             asked = _PAGE_ENTRIES if left is None else min(left, _PAGE_ENTRIES)
-            page = self._engine.reader.entries(
+            read = partial(
+                self._engine.reader.entries,
                 selection,
                 limit=asked,
                 sort_by=sort_by,
                 descending=search.descending,
                 cursor=cursor,
             )
+            page = self._read(read)
             for row in page.rows:
                 yield Found(
                     id=str(row.id) if search.ids else None,
@@ -105,7 +111,8 @@ class LocalBackend:
         query = _query_of(search)
         span = {"from_ns": search.from_ns, "to_ns": search.to_ns}
         plan = query.plan(**span, ids=search.ids)
-        found = self._engine.statements.explain(plan, **span)
+        explain = partial(self._engine.statements.explain, plan, **span)
+        found = self._read(explain)
         shown = msgspec.to_builtins(found)
         return {"query": str(query), "tree": outline(query), **shown}
 
@@ -125,44 +132,55 @@ class LocalBackend:
 
         span = {"from_ns": search.from_ns, "to_ns": search.to_ns}
         plan = _query_of(search).plan(**span, ids=search.ids)
-        self._engine.statements.run(
-            plan, lambda result: write(result, how, sink), **span, limit=limit
+        run = partial(
+            self._engine.statements.run,
+            plan,
+            lambda result: write(result, how, sink),
+            **span,
+            limit=limit,
         )
+        self._read(run)
 
     def sql(self, asked: Sql) -> Table:
         from logstream.storage.sql.answer import SqlResult, body_of
-
-        most = self._max_values
-        limit = limit_of(asked.limit, default=most, largest=most)
 
         def read(result: SqlResult) -> Table:
             table = msgspec.json.decode(body_of(result, "table"), type=Table)
             return msgspec.structs.replace(table, truncated=result.truncated)
 
-        table: Table = self._engine.sql.run(
-            asked.text, read, limit=limit, from_ns=asked.from_ns, to_ns=asked.to_ns
-        )
-        return table
+        return self._run_sql(asked, read)
 
     def write_sql(
         self, asked: Sql, how: FileFormat, sink: Callable[[bytes], None]
     ) -> bool:
         from logstream.storage.sql.answer import SqlResult, body_of
 
-        most = self._max_values
-        limit = limit_of(asked.limit, default=most, largest=most)
-
         def read(result: SqlResult) -> bool:
             sink(body_of(result, how))
             return result.truncated
 
-        truncated: bool = self._engine.sql.run(
-            asked.text, read, limit=limit, from_ns=asked.from_ns, to_ns=asked.to_ns
+        return self._run_sql(asked, read)
+
+    def _run_sql(self, asked: Sql, read: Callable[[Any], T]) -> T:
+        most = self._max_values
+        run = partial(
+            self._engine.sql.run,
+            asked.text,
+            read,
+            limit=limit_of(asked.limit, default=most, largest=most),
+            from_ns=asked.from_ns,
+            to_ns=asked.to_ns,
         )
-        return truncated
+        found: T = self._read(run)
+        return found
+
+    def _read(self, read: Callable[[], T]) -> T:
+        from logstream.cli.interrupting import interruptibly
+
+        return interruptibly(read, timeout_s=self._timeout_s)
 
     def totals(self) -> Totals:
-        found = self._engine.reader.stats()
+        found = self._read(self._engine.reader.stats)
         return Totals(
             TotalEntries=found.entries,
             OldestEntry=_text(found.oldest_ns),
@@ -174,13 +192,14 @@ class LocalBackend:
         )
 
     def sources(self) -> list[str]:
-        return sorted(self._engine.reader.sources())
+        return sorted(self._read(self._engine.reader.sources))
 
     def frequency(
         self, *, group_by: str, text: str, from_ns: int | None, to_ns: int | None
     ) -> dict[str, int]:
         selection = select(self._engine, Span(from_ns=from_ns, to_ns=to_ns), text=text)
-        found = self._engine.reader.frequency(selection, group_by=sort_field(group_by))
+        read = partial(self._engine.reader.frequency, selection)
+        found = self._read(partial(read, group_by=sort_field(group_by)))
         return dict(list(found.items())[: self._max_values])
 
     def dead_letters(self, *, limit: int) -> list[Failed]:

@@ -44,7 +44,8 @@ def test_help_loads_nothing_heavy() -> None:
         "sys.argv = ['logstream', '--help']\n"
         "from logstream.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = ('duckdb', 'litestar', 'granian', 'httpx', 'asyncio', 'numpy')\n"
+        "heavy = ('duckdb', 'litestar', 'granian', 'httpx', 'asyncio', 'numpy',\n"
+        "         'prompt_toolkit')\n"
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)\n"
     )
     done = subprocess.run(

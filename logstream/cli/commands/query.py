@@ -1,6 +1,6 @@
 """`logstream query`: find entries."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,13 +23,18 @@ from logstream.cli.parameters import (
     To,
 )
 
+if TYPE_CHECKING:
+    from logstream.cli.asking import Asked
+    from logstream.cli.backend import Backend
+
 
 def query(
     words: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="QUERY",
-            help="Such as 'level:error timeout'. Without one: everything.",
+            help="Such as 'level:error timeout'; '*' is everything. Without one: a "
+            "prompt on a terminal, else standard input.",
             show_default=False,
         ),
     ] = None,
@@ -59,6 +64,7 @@ def query(
     """
     from logstream.cli.asking import ask, asked_of
     from logstream.cli.connect import open_backend
+    from logstream.cli.prompt.given import question
 
     asked = asked_of(
         from_=from_,
@@ -73,5 +79,33 @@ def query(
         output=output,
         no_color=no_color,
     )
+    text = question(" ".join(words) if words else None)
     with open_backend(server=server, data=data, config=config) as backend:
-        ask(backend, " ".join(words or ()), asked)
+        if text is None:
+            _prompt(backend, asked)
+        else:
+            ask(backend, text, asked)
+
+
+_HELP = """\
+level:error timeout          the newest entries that match
+source:web status:>=500      fields; -word excludes; AND, OR, NOT, ( )
+... | stats count() by path  rows that pipes make: top, timechart, sort, ...
+Tab completes fields, values, pipes and functions; \\quit or Ctrl-D leaves.
+docs/query.md has all of the language."""
+
+
+def _prompt(backend: "Backend", asked: "Asked") -> None:
+    from logstream.cli.asking import ask
+    from logstream.cli.prompt.knowing import known_to
+    from logstream.cli.prompt.session import run
+    from logstream.cli.prompt.words import query_words
+
+    known = known_to(backend)
+    run(
+        lambda text: ask(backend, text, asked),
+        name="query",
+        where=backend.where,
+        words=lambda text: query_words(text, known),
+        help_text=_HELP,
+    )

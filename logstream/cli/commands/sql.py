@@ -1,5 +1,6 @@
 """`logstream sql`: ask in SQL."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,18 +19,22 @@ from logstream.cli.parameters import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from logstream.cli.backend import Backend, Sql
 
 
 def sql(
     text: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="SQL",
-            help="One SELECT over the table logs; - reads it from standard input.",
+            help="One SELECT over the table logs; - is standard input. Without one: a "
+            "prompt on a terminal, else standard input.",
             show_default=False,
         ),
-    ],
+    ] = None,
     *,
     limit: Annotated[
         int | None,
@@ -51,19 +56,56 @@ def sql(
     """
     from logstream.cli.backend import Sql
     from logstream.cli.connect import open_backend
+    from logstream.cli.prompt.given import question
 
     begin_ns, end_ns = time_range(from_, to)
-    if text == "-":
-        text = typer.get_text_stream("stdin").read()
-    asked = Sql(text=text, from_ns=begin_ns, to_ns=end_ns, limit=limit)
+    writer_of(output)
+    text = typer.get_text_stream("stdin").read() if text == "-" else question(text)
+    asked = Sql(text=text or "", from_ns=begin_ns, to_ns=end_ns, limit=limit)
+    answering = partial(answer, output=output, color=not no_color)
     with open_backend(server=server, data=data, config=config) as backend:
-        answer(backend, asked, output, color=not no_color)
+        if text is None:
+            _prompt(backend, asked, answering, config)
+        else:
+            answering(backend, asked)
+
+
+_HELP = """\
+SELECT source, count(*) FROM logs GROUP BY ALL;   one SELECT, up to its ;
+SELECT fields.status::int AS s FROM logs;         a field
+Tab completes columns, fields and tables; \\quit or Ctrl-D leaves.
+docs/sql.md has the rest."""
+
+
+def _prompt(
+    backend: "Backend",
+    asked: "Sql",
+    answering: "Callable[[Backend, Sql], None]",
+    config: "Path | None",
+) -> None:
+    from msgspec.structs import replace
+
+    from logstream.cli.configuration import load
+    from logstream.cli.prompt.knowing import known_to
+    from logstream.cli.prompt.session import run
+    from logstream.cli.prompt.words import sql_words
+
+    allowed = load(config).settings.sql.allow
+    known = known_to(backend, tuple(table.name for table in allowed))
+    run(
+        lambda text: answering(backend, replace(asked, text=text)),
+        name="sql",
+        where=backend.where,
+        words=lambda text: sql_words(text, known),
+        help_text=_HELP,
+        ends=";",
+    )
 
 
 def answer(
     backend: "Backend", asked: "Sql", output: AnswerFormat, *, color: bool = True
 ) -> None:
-    """Ask, and print what comes back; a prompt does so too."""
+    """Ask, and print what comes back."""
     from logstream.cli.pointing import pointing_at
     from logstream.cli.rows import say_more, write_rows
 

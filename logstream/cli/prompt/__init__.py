@@ -1,0 +1,1 @@
+"""The prompt of `logstream query` and `logstream sql`, when they have no argument."""
