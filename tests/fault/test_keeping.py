@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.fault.failing_disk import Case, Disk
 from tests.fault.server_process import WAIT_S, ServerProcess, run_cli
 
 PLUGINS = Path(__file__).parent / "plugin_folder"
@@ -27,6 +28,7 @@ class Scene:
         self.folder = folder
         self.armed = folder / "armed"
         self.sent: dict[str, set[int]] = {day: set() for day in DAYS}
+        self.environment: dict[str, str] = {}
 
     def serve(self, point: str = "") -> ServerProcess:
         self.armed.unlink(missing_ok=True)
@@ -39,7 +41,8 @@ class Scene:
             },
         }
         faults = {"FAULT_POINT": point, "FAULT_ARMED": str(self.armed)}
-        return ServerProcess(self.folder, config=config, environment=faults)
+        environment = {**faults, **self.environment}
+        return ServerProcess(self.folder, config=config, environment=environment)
 
     def fill(self, server: ServerProcess) -> None:
         """One batch that spans the days."""
@@ -93,7 +96,8 @@ def _until(check: Callable[[], bool], why: str) -> None:
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
-    "point", ["remove-unlink:1", "remove-renamed:1", "remove-end:1"]
+    "point",
+    ["remove-begin:1", "remove-unlink:1", "remove-renamed:1", "remove-end:1"],
 )
 def test_a_kill_while_days_are_removed_leaves_each_whole_or_gone(
     tmp_path: Path, point: str
@@ -119,13 +123,30 @@ def test_a_kill_while_days_are_removed_leaves_each_whole_or_gone(
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("pattern", "nth"), [("*.duckdb.wal", 1), ("*.duckdb.wal", 3), ("*.duckdb", 1)]
+)
+def test_a_kill_in_the_middle_of_what_a_deletion_writes_leaves_each_day_done_or_not(
+    tmp_path: Path, shim: Path, pattern: str, nth: int
+) -> None:
+    scene = Scene(tmp_path)
+    disk = Disk(tmp_path, shim, Case("kill", nth, pattern))
+    scene.environment = disk.environment
+    _kill_in_deletion(scene, "")
+
+
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("point", ["delete-begin:2", "delete-midway:1", "delete-end:3"])
 def test_a_kill_while_entries_are_deleted_leaves_each_day_done_or_not(
     tmp_path: Path, point: str
 ) -> None:
-    scene = Scene(tmp_path)
+    _kill_in_deletion(Scene(tmp_path), point)
+
+
+def _kill_in_deletion(scene: Scene, point: str) -> None:
     delete = "/api/v1/logs?filter=source:a"
     scene.killed_by(point, "DELETE", delete)
+    scene.environment = {}
     kept = {day: {n for n in sent if n % 2} for day, sent in scene.sent.items()}
     with scene.serve().wait_until_serving() as server:
         for day, numbers in scene.found(server).items():
@@ -140,19 +161,44 @@ def test_a_kill_while_entries_are_deleted_leaves_each_day_done_or_not(
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
-    "point", ["backup-copied:1", "backup-finish:1", "backup-finished:1"]
+    "point",
+    [
+        *("backup-copy:1", "backup-copied:1", "backup-copied:4"),
+        *("backup-finish:1", "backup-finished:1"),
+    ],
 )
 def test_a_kill_while_a_backup_is_made_leaves_a_whole_one(
     tmp_path: Path, point: str
 ) -> None:
+    _kill_in_backup(Scene(tmp_path), point)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("pattern", "nth"),
+    [("*/backups/files/*", 1), ("*/backups/files/*", 4), ("*/manifest.json.tmp", 1)],
+)
+def test_a_kill_in_the_middle_of_a_copy_leaves_a_whole_backup(
+    tmp_path: Path, shim: Path, pattern: str, nth: int
+) -> None:
     scene = Scene(tmp_path)
+    environment = Disk(tmp_path, shim, Case("kill", nth, pattern)).environment
+    _kill_in_backup(scene, "", environment)
+
+
+def _kill_in_backup(
+    scene: Scene, point: str, environment: dict[str, str] | None = None
+) -> None:
+    tmp_path = scene.folder
     backups = tmp_path / "backups"
     with scene.serve().wait_until_serving() as server:
         scene.fill(server)
         assert server.ask("POST", "/api/v1/backup").status == 200
         assert server.terminate() == 0
     first = {day: set(numbers) for day, numbers in scene.sent.items()}
+    scene.environment = environment or {}
     scene.killed_by(point, "POST", "/api/v1/backup")
+    scene.environment = {}
     assert run_cli(["verify", str(backups)], cwd=tmp_path).returncode == 0
     _check_restored(scene, tmp_path / "one", (first, scene.sent))
     with scene.serve().wait_until_serving() as server:

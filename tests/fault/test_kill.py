@@ -6,7 +6,11 @@ position is that of its newest stored batch.
 """
 
 import http.client
+import os
 import random
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +39,11 @@ COMPACTION_POINTS = (
 DEAD_POINTS = (
     ("dead-put-begin:2", "dead-put-inserted:1", "dead-put-end:1", "load-inserted:4"),
 )
+PROCESS_POINTS = (
+    ("load-begin:3", "load-midway:2", "load-between-days:2", "segment-closed:3"),
+    ("dead-put-inserted:1", "load-remembered:3", "checkpoint-midway:1"),
+)
+_PROCESSES = {"workers": {"kind": "process"}}
 
 _NO_ANSWER = (OSError, http.client.HTTPException)
 
@@ -86,6 +95,66 @@ def test_a_kill_around_dead_letters_loses_and_doubles_nothing(
     tmp_path: Path, points: tuple[str, ...]
 ) -> None:
     _go_through(Story(tmp_path, SEED, poison=True), points)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("points", PROCESS_POINTS)
+def test_a_kill_with_processors_in_processes_loses_and_doubles_nothing(
+    tmp_path: Path, points: tuple[str, ...]
+) -> None:
+    _go_through(Story(tmp_path, SEED, poison=True, config=_PROCESSES), points)
+
+
+@pytest.mark.timeout(300)
+def test_processes_of_processors_may_die_and_end_with_a_server_that_is_killed(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path, SEED, poison=True, config=_PROCESSES)
+    try:
+        with story.serve() as server:
+            with story.load(server) as load:
+                assert load.reached.wait(WAIT_S)
+                first = _children(server.process.pid)
+                assert first
+                for pid in first:
+                    os.kill(pid, signal.SIGKILL)
+                goal = story.ledger.acked + 500
+                _until(lambda: story.ledger.acked >= goal, "no more is acked")
+            story.check(server)
+            second = _children(server.process.pid)
+            assert second - first
+            server.kill()
+            server.wait()
+        _until(lambda: not any(map(_is_alive, second)), "they live on")
+        story.end()
+    except BaseException as error:
+        error.add_note(told(SEED, story))
+        raise
+
+
+def _children(pid: int) -> set[int]:
+    """Of any thread of the process."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return {
+        int(child)
+        for task in tasks
+        for child in (task / "children").read_text().split()
+    }
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(") ")[2][0] not in "ZX"
+
+
+def _until(check: Callable[[], bool], why: str) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not check():
+        assert time.monotonic() < deadline, why
+        time.sleep(0.05)
 
 
 @pytest.mark.timeout(300)
