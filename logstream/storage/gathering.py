@@ -7,6 +7,7 @@ without opening it (`day_statistics`) is not read at all.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -51,7 +52,14 @@ class Gathering:
         self._selection = selection
         self._fast_values = fast_values
         self._where = condition(selection, fast=fast)
+        self._made = False
         self._takes_all = selection.where == TRUE and selection.fast in (None, TRUE)
+
+    def close(self) -> None:
+        """Leave nothing in the cursor."""
+        if self._made:
+            with suppress(duckdb.Error):  # a cursor that failed is not used again
+                self._db.execute("DROP TABLE IF EXISTS gathered")
 
     def count(self) -> int:
         known, unknown = self._known("")
@@ -67,6 +75,9 @@ class Gathering:
     def frequency(self, group_by: str, limit: int) -> dict[str, int]:
         """Entries by value, the `limit` most frequent first."""
         known, days = self._known(group_by)
+        if not days:
+            ranked = sorted(known.items(), key=lambda pair: (-pair[1], pair[0]))
+            return dict(ranked[:limit])
         value = value_of(group_by, fast=self._fast_values)
         text = f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS n"
         select = Sql(text, value.params)
@@ -147,7 +158,8 @@ class Gathering:
                     text = f"{begin} SELECT * FROM ({each.text})"
                     self._db.execute(text, each.params)
                     begin = "INSERT INTO gathered"
-        if begin.startswith("CREATE"):
+                    self._made = True
+        if not self._made:
             return self._nothing(select, tail)
         return Sql("SELECT * FROM gathered")
 

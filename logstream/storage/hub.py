@@ -27,6 +27,7 @@ from logstream.core.errors import (
     UnreadableDays,
 )
 from logstream.storage.control import QueryControl, current_control
+from logstream.storage.cursors import Cursors
 from logstream.storage.holding import holding
 from logstream.storage.shredding import Shredding
 from logstream.storage.sql.confinement import confine
@@ -86,13 +87,13 @@ class Hub:
             options["max_temp_directory_size"] = f"{spill}B"
         if config.threads:
             options["threads"] = config.threads
-        self._query_memory_bytes = query_memory_bytes
         self._failure = ""
         self._failure_lock = threading.Lock()
         self._on_failure: Callable[[], None] = lambda: None
         self._on_invalid: Callable[[str], bool] = lambda _: False
         self._on_corrupt: Callable[[Collection[date]], list[date]] = lambda _: []
         self._root = duckdb.connect(":memory:", config=options)
+        self._cursors = Cursors(self._root, query_memory_bytes=query_memory_bytes)
         self.shredding = Shredding(self._root)
 
     @property
@@ -142,10 +143,16 @@ class Hub:
             cursor.close()
 
     @contextmanager
-    def reading(self, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reading(
+        self, timeout_s: float, *, leaves_nothing: bool = False
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor whose statements are bounded together: as the query is that this
         thread runs (`control.bounded_by`), outside of one by `timeout_s`. Days that
         are got meanwhile stay open to the end.
+
+        Args:
+            leaves_nothing: Every result is taken to its end, and no table or view is
+                left in the cursor, which is used again then.
 
         Raises:
             QueryTimeout, QueryCancelled, QueryMemory: they went over a bound.
@@ -153,20 +160,23 @@ class Hub:
             StorageError: DuckDB could not.
         """
         control = current_control() or QueryControl(timeout_s)
-        cursor = self._root.cursor()
+        cursor = self._cursors.take()
+        again = False
         try:
             with self.noticing(), control.stopping(cursor), holding():
-                if self._query_memory_bytes:
-                    limit = f"SET operator_memory_limit='{self._query_memory_bytes}B'"
-                    cursor.execute(limit)
+                self._cursors.make_ready(cursor)
                 yield cursor
+            again = leaves_nothing
         except duckdb.Error as error:
             failure = _read_error(error, control)
             if isinstance(failure, StorageCorrupt):
                 failure = self._look_for_damage(control.days) or failure
             raise failure from error
         finally:
-            cursor.close()
+            if again:
+                self._cursors.give_back(cursor)
+            else:
+                self._cursors.close(cursor)
 
     def _look_for_damage(self, days: Collection[date]) -> StorageError | None:
         aside = ", ".join(map(str, self._on_corrupt(days)))

@@ -4,6 +4,7 @@ Reads never wait for loads, nor loads for reads: DuckDB gives each its own snaps
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -137,7 +138,7 @@ class Reader:
                     failed.append(error)
                 raise
 
-        return self._read(read)
+        return self._read(read, leaves_nothing=False)
 
     def get(self, entry_id: int) -> Row | None:
         """The entry with an id. Looks into the days that have its segment only."""
@@ -176,9 +177,14 @@ class Reader:
     def partitions(self) -> list[PartitionState]:
         return self._partitions.states()
 
-    def _read(self, read: Callable[[duckdb.DuckDBPyConnection, bool], T]) -> T:
+    def _read(
+        self,
+        read: Callable[[duckdb.DuckDBPyConnection, bool], T],
+        *,
+        leaves_nothing: bool = True,
+    ) -> T:
         """Read the fast way, and the safe way if that fails; see `Selection.fast`."""
-        with self._hub.reading(self._timeout_s) as db:
+        with self._hub.reading(self._timeout_s, leaves_nothing=leaves_nothing) as db:
             for _ in range(_TRIES - 1):
                 try:
                     return _read_either_way(db, read)
@@ -192,15 +198,11 @@ class Reader:
     def _gather(self, selection: Selection, take: Callable[[Gathering], T]) -> T:
         def read(db: duckdb.DuckDBPyConnection, fast: bool) -> T:
             def gather(db: duckdb.DuckDBPyConnection, fast_values: bool) -> T:
-                return take(
-                    Gathering(
-                        db,
-                        self._partitions,
-                        selection,
-                        fast=fast,
-                        fast_values=fast_values,
-                    )
+                gathering = Gathering(
+                    db, self._partitions, selection, fast=fast, fast_values=fast_values
                 )
+                with closing(gathering):
+                    return take(gathering)
 
             return gather(db, True) if fast else _read_either_way(db, gather)
 
@@ -305,11 +307,11 @@ def _find(
     db: duckdb.DuckDBPyConnection, partition: Partition, entry_id: int
 ) -> Row | None:
     text = f"SELECT 1 FROM {partition.name}.applied WHERE segment = ?"
-    if not db.execute(text, (entry_id >> ID_LINE_BITS,)).fetchone():
+    if not db.execute(text, (entry_id >> ID_LINE_BITS,)).fetchall():
         return None
     text = f"SELECT {ROW} FROM {partition.name}.entries WHERE id = ?"
-    found = db.execute(text, (entry_id,)).fetchone()
-    return row_of(found) if found else None
+    found = db.execute(text, (entry_id,)).fetchall()
+    return row_of(found[0]) if found else None
 
 
 def _page_of(look: Look, where: Sql, *, descending: bool) -> str:

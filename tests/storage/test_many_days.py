@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from logstream.config.settings import StorageConfig
+from logstream.core.errors import StorageError
 from logstream.core.plan import Plan
 from logstream.query import compile_filter
 from logstream.query.query import parse_query
@@ -281,6 +282,43 @@ def test_a_day_with_too_many_sources_is_counted_each_time(year: Year) -> None:
     assert year.reader.stats().entries == 300
     assert len(year.reader.stats().by_source) == 300
     assert year.partitions.known(FIRST) is None
+
+
+# ---- cursors ----
+
+
+def test_a_read_of_many_chunks_leaves_nothing_in_its_cursor(
+    filled: Year, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "CHUNK_DAYS", 2)
+    assert filled.reader.frequency(Selection(), group_by="n")
+    assert filled.reader.entries(Selection(), limit=3, sort_by="n").rows
+    with filled.hub.reading(20, leaves_nothing=True) as db:
+        tables = "SELECT table_name FROM duckdb_tables() WHERE temporary"
+        assert db.execute(tables).fetchall() == []
+        used = db
+    with filled.hub.reading(20, leaves_nothing=True) as db:
+        assert db is used
+
+
+def test_a_cursor_that_failed_is_not_used_again(filled: Year) -> None:
+    with (
+        pytest.raises(StorageError),
+        filled.hub.reading(20, leaves_nothing=True) as failed,
+    ):
+        failed.execute("SELECT * FROM nowhere")
+    with filled.hub.reading(20) as db:
+        assert db is not failed
+
+
+def test_each_cursor_has_the_bound_of_a_read() -> None:
+    hub = Hub(StorageConfig(), tmp=None, query_memory_bytes=100_000_000)
+    setting = "SELECT current_setting('operator_memory_limit')"
+    for _ in range(3):
+        with hub.reading(5, leaves_nothing=True) as db, hub.reading(5) as other:
+            bounds = db.execute(setting).fetchall(), other.execute(setting).fetchall()
+            assert bounds == ([("95.3 MiB",)], [("95.3 MiB",)])
+    hub.close()
 
 
 # ---- answers ----
