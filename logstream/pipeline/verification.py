@@ -7,8 +7,9 @@ from logstream.core.findings import Report
 from logstream.journal.check import verify_answers, verify_journal, verify_positions
 from logstream.query import compile_filter
 from logstream.query.query import compile_query
-from logstream.storage.backup import MANIFEST, verify_backup
+from logstream.storage.backup import verify_backup
 from logstream.storage.hub import Hub
+from logstream.storage.manifest import MANIFEST
 from logstream.storage.partitions import Partitions
 from logstream.storage.retention import verify_retention
 from logstream.storage.saved_queries import FILE as SAVED

@@ -20,38 +20,25 @@ from logstream.core.durable import sync_folder, write_durably
 from logstream.core.errors import BadRequest, DiskFull, NotReady, StorageError
 from logstream.core.findings import Report
 from logstream.core.timestamps import format_ns, now_ns
+from logstream.storage.manifest import (
+    MANIFEST,
+    Copied,
+    Manifest,
+    kept_of_lost,
+    read_manifest,
+    stem_of,
+)
 from logstream.storage.partition import WAL, Partition, index_of, wal_of
 from logstream.storage.partitions import Partitions
 
-MANIFEST = "manifest.json"
 _FILES = "files"
 _PARTIAL = ".partial"
-_FORMAT = 1
 _CHUNK_BYTES = 4 * 1_048_576
 _HEADER_BYTES = 12_288
 """DuckDB counts checkpoints in its headers, so a file that was written differs here."""
 _ALONE_S = 20.0
 _TRIES = 3
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-
-
-class Copied(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the data folder."""
-
-    path: str
-    """In the data folder."""
-    stored: str
-    """In the backup."""
-    bytes: int
-    sha256: str
-    version: str = ""
-    """Of a partition when it was copied; equal means unchanged."""
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    format: int = _FORMAT
-    made_at: str
-    files: list[Copied]
 
 
 class BackupDone(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +50,7 @@ class BackupDone(msgspec.Struct, frozen=True, kw_only=True):
     copied: int
     """Files that had changed since the backup before."""
     skipped: list[str] = []
-    """Days that do not open; what the backup before had of them is kept."""
+    """Days that cannot be read; what the backup before had of them is kept."""
 
 
 class Backup:
@@ -87,9 +74,11 @@ class Backup:
                 f"{folder} holds other things, such as {min(strangers)!r}: name an "
                 "empty folder, or the one of an earlier backup."
             )
-        self._before = {one.path: one for one in read_manifest(folder).files}
+        self._earlier = read_manifest(folder)
+        self._before = {one.path: one for one in self._earlier.files}
         self._files: dict[str, Copied] = {}
         self._skipped: dict[date, None] = {}
+        self._lost: list[date] = []
 
     def add_partitions(self, partitions: Partitions) -> None:
         """Copy those that changed since the last call, or the last backup."""
@@ -97,16 +86,19 @@ class Backup:
         for day in partitions.days():
             for _ in range(_TRIES):
                 found = partitions.readable([day])
-                if not found or found[0].path is None:
+                if not found or found[0].path is None or found[0].is_gone():
                     self._skipped[day] = None
                     break
                 if self._add_partition(partitions, found[0], found[0].path):
                     break
             else:
                 raise NotReady(f"The partition of {day} is busy: try again.")
-        there = {f"partitions/{day}" for day in partitions.days()}
+        days = partitions.days()
+        self._lost = partitions.lost()
+        self._skipped |= dict.fromkeys(day for day in self._lost if day not in days)
+        there = {f"partitions/{day}" for day in days}
         for path in list(self._files):
-            if path.startswith("partitions/") and _stem_of(path) not in there:
+            if path.startswith("partitions/") and stem_of(path) not in there:
                 del self._files[path]
 
     def add_files(self, data: Path, paths: Iterable[Path]) -> None:
@@ -121,13 +113,11 @@ class Backup:
 
     def finish(self) -> BackupDone:
         """From now on it counts, and the one before does not."""
-        copied = {_stem_of(path) for path in self._files}
-        kept = {f"partitions/{day}" for day in self._skipped} - copied
-        for path, earlier in self._before.items():
-            if _stem_of(path) in kept:
-                self._files[path] = earlier
-        files = sorted(self._files.values(), key=lambda one: one.path)
-        manifest = Manifest(made_at=format_ns(now_ns()), files=files)
+        lost = {*self._lost, *self._skipped}
+        kept = kept_of_lost(self._earlier, self._files, lost)
+        copies = [*self._files.values(), *kept]
+        files = sorted(copies, key=lambda one: one.path)
+        manifest = Manifest(made_at=format_ns(now_ns()), files=files, lost=self._lost)
         try:
             sync_folder(self.folder / _FILES)
             content = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
@@ -169,7 +159,7 @@ class Backup:
     def _drop_others(self, day: date, path: Path) -> None:
         """Of a day that was compacted since the last call: the file it had then."""
         for known in list(self._files):
-            if _stem_of(known) == f"partitions/{day}" and not known.startswith(
+            if stem_of(known) == f"partitions/{day}" and not known.startswith(
                 f"partitions/{path.name}"
             ):
                 del self._files[known]
@@ -221,24 +211,6 @@ class Backup:
         self._files[path] = Copied(
             path=path, stored=stored, bytes=size, sha256=sha256, version=version
         )
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """An empty one where there is no backup. Raises StorageError: it is damaged."""
-    path = folder / MANIFEST
-    if not path.exists():
-        return Manifest(made_at="", files=[])
-    try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise StorageError(f"{path} is damaged: {error}") from None
-    if manifest.format != _FORMAT:
-        raise StorageError(f"{path} is of another version of LogStream.")
-    for one in manifest.files:
-        for part in (one.path, one.stored):
-            if Path(part).is_absolute() or ".." in Path(part).parts:
-                raise StorageError(f"{path} names a file outside: {part!r}")
-    return manifest
 
 
 def verify_backup(folder: Path, report: Report) -> None:
@@ -294,11 +266,6 @@ def restore(folder: Path, data: Path) -> Manifest:
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return manifest
-
-
-def _stem_of(path: str) -> str:
-    """`partitions/2026-11-20` of all files of that day."""
-    return path.partition(".")[0]
 
 
 def _version_of(path: Path) -> str:

@@ -79,7 +79,7 @@ class LostDays:
     def between(self, first: date, last: date) -> list[date]:
         """Days of which something is lost."""
         days = {*self._missing, *filter(None, map(day_of_name, self._aside))}
-        return [day for day in days if first <= day <= last] if days else []
+        return sorted(day for day in days if first <= day <= last) if days else []
 
     def miss(self, day: date, reason: str) -> None:
         self._missing[day] = reason
@@ -164,11 +164,9 @@ def verify_register(path: Path, days: Collection[date], report: Report) -> None:
     except (OSError, msgspec.MsgspecError) as error:
         report.problem(path.name, str(error))
         return
-    for day in sorted({*found.days} - {*days}):
+    back = {day for day in found.missing if day in days and day not in found.days}
+    for day in sorted(({*found.days} - {*days} | {*found.missing}) - back):
         report.problem(f"partitions/{day}{SUFFIX}", GONE)
-    for day, reason in sorted(found.missing.items()):
-        if day in days or day not in found.days:
-            report.note(path.name, f"{day} is {reason}")
 
 
 def _read(path: Path | None) -> Register:

@@ -597,6 +597,11 @@ class Partitions:
             self._lost.set_aside(path, "its file is gone")
         self._set_gauges()
 
+    def lost(self) -> list[date]:
+        """Days of which something was lost, of which some have a new file since."""
+        with self._lock:
+            return self._lost.between(date.min, date.max)
+
     def _is_back(self, day: date, control: QueryControl) -> None:
         """It opens again, and all of it is there if nothing of it is lost."""
         with self._lock:

@@ -16,7 +16,7 @@ from logstream.core.errors import LogStreamError
 from logstream.core.findings import Report
 from logstream.storage.generations import UNFINISHED
 from logstream.storage.hub import Hub, first_line
-from logstream.storage.lost_days import ASIDE, verify_register
+from logstream.storage.lost_days import ASIDE, GONE, verify_register
 from logstream.storage.partition import (
     INDEX,
     SUFFIX,
@@ -42,6 +42,9 @@ def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
         where = f"partitions/{state.day}{SUFFIX}"
         if "kept as" in state.broken:
             report.note(where, state.broken)
+            continue
+        if state.broken == GONE:
+            report.problem(where, GONE)
             continue
         try:
             with hub.reading(_DAY_TIMEOUT_S) as cursor:

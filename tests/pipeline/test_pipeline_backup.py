@@ -22,8 +22,9 @@ from logstream.pipeline.verification import verify_folder
 from logstream.plugins.manager import load_plugins
 from logstream.runtime import building
 from logstream.runtime.builtins import BUILTINS
-from logstream.storage.backup import read_manifest, restore
+from logstream.storage.backup import restore
 from logstream.storage.loader import Loader
+from logstream.storage.manifest import read_manifest
 from logstream.storage.selection import Selection
 
 PLUGINS = load_plugins(Settings().plugins, builtins=BUILTINS)

@@ -38,7 +38,7 @@ def backup(
     )
     if done.skipped:
         typer.echo(
-            f"These days do not open, and are as they were in the backup before: "
+            f"These days cannot be read, and are as they were in the backup before: "
             f"{', '.join(done.skipped)}.",
             err=True,
         )

@@ -1,0 +1,92 @@
+"""The manifest of a backup: which copy is which file of the data folder.
+
+What is lost of a day when a backup is made is kept as the backup before had it. If the
+day has a new file since, the copy is called like a file that was set aside, so that
+both are there after a restore.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from logstream.core.errors import StorageError
+from logstream.storage.lost_days import ASIDE
+from logstream.storage.partition import SUFFIX, WAL
+
+MANIFEST = "manifest.json"
+_FORMAT = 1
+_KEPT_ASIDE = f"{ASIDE}1"
+
+
+class Copied(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the data folder."""
+
+    path: str
+    """In the data folder."""
+    stored: str
+    """In the backup."""
+    bytes: int
+    sha256: str
+    version: str = ""
+    """Of a partition when it was copied; equal means unchanged."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    format: int = _FORMAT
+    made_at: str
+    files: list[Copied]
+    lost: list[date] = []
+    """Days of which something was lost when it was made."""
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """An empty one where there is no backup. Raises StorageError: it is damaged."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return Manifest(made_at="", files=[])
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StorageError(f"{path} is damaged: {error}") from None
+    if manifest.format != _FORMAT:
+        raise StorageError(f"{path} is of another version of LogStream.")
+    for one in manifest.files:
+        for part in (one.path, one.stored):
+            if Path(part).is_absolute() or ".." in Path(part).parts:
+                raise StorageError(f"{path} names a file outside: {part!r}")
+    return manifest
+
+
+def stem_of(path: str) -> str:
+    """`partitions/2026-11-20` of all files of that day."""
+    return path.partition(".")[0]
+
+
+def kept_of_lost(
+    before: Manifest, files: Mapping[str, Copied], lost: Collection[date]
+) -> list[Copied]:
+    """What the backup before has of days that are lost, in part or as a whole.
+
+    Args:
+        files: Of the new backup, by path.
+    """
+    stems = {f"partitions/{day}" for day in lost}
+    known = {f"partitions/{day}" for day in before.lost}
+    copied = {stem_of(path) for path in files}
+    found: list[Copied] = []
+    for one in before.files:
+        stem = stem_of(one.path)
+        if stem not in stems:
+            continue
+        if stem not in copied or ASIDE in one.path:
+            found.append(one)
+        elif stem not in known and one.path.endswith((SUFFIX, SUFFIX + WAL)):
+            found.append(msgspec.structs.replace(one, path=_aside(one.path)))
+    return found
+
+
+def _aside(path: str) -> str:
+    name = path.removesuffix(WAL)
+    return name + _KEPT_ASIDE + path[len(name) :]
