@@ -77,3 +77,19 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_test_that_the_docs_name_is_there() -> None:
+    """A promise is shown by what its page says it is."""
+    named = {
+        found
+        for page in DOCS.rglob("*.md")
+        for found in re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page.read_text())
+    }
+    missing = [
+        f"{path}::{name}"
+        for path, name in sorted(named)
+        if not (ROOT / path).exists() or f"def {name}" not in (ROOT / path).read_text()
+    ]
+    assert len(named) > 10
+    assert missing == []
