@@ -15,7 +15,7 @@ from logstream.api.parameters import Fields, NoParameters, query_of
 from logstream.api.problems import Unready
 from logstream.api.shapes import Health, Ok, PositionsAnswer, Ready
 from logstream.core.errors import BadRequest, NotReady
-from logstream.pipeline.engine import QueueState
+from logstream.pipeline.states import QueueState
 from logstream.telemetry.metrics import REGISTRY
 
 _UNREADY = {

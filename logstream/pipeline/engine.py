@@ -6,35 +6,31 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from logstream.config.settings import Settings
 from logstream.core.durable import sync_folder
-from logstream.core.entry import ID_LINE_BITS
 from logstream.core.errors import NotReady, StorageError
-from logstream.core.needs import Need
-from logstream.core.sql import Sql
-from logstream.core.timestamps import now_ns
 from logstream.journal.answers import Answer
-from logstream.journal.files import DiskFiles, SegmentFile, SegmentFiles
+from logstream.journal.files import SegmentFiles
 from logstream.journal.journal import GroupDone, Journal
-from logstream.journal.recovery import recover
 from logstream.journal.segment import Segment
 from logstream.pipeline.acks import Acks
-from logstream.pipeline.decode import decode_lines
+from logstream.pipeline.adoption import adopt
 from logstream.pipeline.gate import Gate
 from logstream.pipeline.intake import Intake
 from logstream.pipeline.keeper import Keeper
+from logstream.pipeline.letters_again import LettersAgain
 from logstream.pipeline.pool import WorkerPool
 from logstream.pipeline.settler import Settler
+from logstream.pipeline.states import QueueState, Readiness, StoredQuery, StoreHealth
 from logstream.pipeline.upkeep import Rates, Upkeep
 from logstream.pipeline.worker import Outcome
-from logstream.plugins.contracts import Predicate
 from logstream.storage.compaction import THREAD as COMPACTION_THREAD
 from logstream.storage.compaction import Compactor
-from logstream.storage.dead_letters import DeadLetter, DeadLetterStore
+from logstream.storage.dead_letters import DeadLetterStore
 from logstream.storage.listing import StorageState
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
@@ -51,8 +47,6 @@ _SETTLE_TIMEOUT_S = 30.0
 _LONG_SETTLE_TIMEOUT_S = 600.0
 """A command that opens a folder first stores all that its journal holds."""
 
-_REPLAYED_LETTERS = "dead-letters:replayed"
-_LETTERS_AT_ONCE = 1000
 _CHECKPOINT_ROWS = 50_000
 """So many are checkpointed at once: it takes 20 to 70 ms, and loads go on meanwhile.
 Fewer would write the same last row group again and again."""
@@ -60,56 +54,6 @@ _LOGGED_SHARE = 4
 """Of DuckDB's memory may be rows that are not checkpointed, as their logs have it."""
 _CHECKPOINT_IDLE_S = 5.0
 _CHECKPOINT_LATEST_S = 60.0
-
-
-class StoredQuery(Predicate, Protocol):
-    """A compiled query with what `storage.selection.Selection` takes besides."""
-
-    @property
-    def fast_sql(self) -> Sql: ...
-
-    @property
-    def needs(self) -> Need | None: ...
-
-    @property
-    def span(self) -> tuple[int | None, int | None]:
-        """Every match lies in [from, to), in nanoseconds."""
-        ...
-
-
-class StoreHealth(Protocol):
-    """Whether the store works at all: `storage.hub.Hub`."""
-
-    @property
-    def failure(self) -> str:
-        """Why nothing works until the process is started again; empty while it does."""
-        ...
-
-    def on_failure(self, call: Callable[[], None]) -> None:
-        """Call this once, on any thread, when `failure` is set; at once if it is."""
-        ...
-
-
-class QueueState(msgspec.Struct, frozen=True, kw_only=True):
-    """Acked entries on their way to the store."""
-
-    entries: int
-    bytes: int
-    capacity_bytes: int
-    oldest_age_s: float
-    segments: int
-    received_per_s: float
-    stored_per_s: float
-    stuck: str = ""
-    """Why a segment cannot be stored at the moment; empty when none is."""
-    stuck_entries: int = 0
-    """Of such segments that are not in the store. Answers lack them, and say so."""
-
-
-class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    ready: bool
-    reason: str = ""
-    """`starting`, `replaying`, `store_failed`, `disk_full`, `stopping`, or empty."""
 
 
 class Engine:
@@ -156,7 +100,6 @@ class Engine:
         self._lock = threading.Lock()
         self._settler = Settler()
         self._rates = Rates()
-        self._replaying_letters = threading.Lock()
         self._closed = False
         self.health = health
         self._data_path = data_path
@@ -167,6 +110,13 @@ class Engine:
             acked_bytes=self._journal.acked_bytes,
             outstanding=self._outstanding_numbers,
             hurry=self._journal.cut,
+        )
+        self._letters_again = LettersAgain(
+            dead_letters,
+            self.intake,
+            self._journal,
+            limits=settings.intake,
+            outstanding=self._outstanding_numbers,
         )
         self.keeper = make_keeper(self._unsettled, self._pool.turns)
         self.compactor = compactor
@@ -180,9 +130,9 @@ class Engine:
 
         Returns at once; `readiness` is red while it goes on, and queries wait.
         """
-        found = self._adopt_found()
+        found = adopt(self._files, self._journal)
         replayed = sum(segment.entries for segment in found)
-        self._remove_replayed_letters()
+        self._letters_again.remove_replayed()
         with self._lock:
             self._state = "replaying" if replayed else ""
             metrics.REPLAYING.set(1 if replayed else 0)
@@ -299,52 +249,10 @@ class Engine:
         return self._journal.positions.get(names)
 
     async def replay_dead_letters(self, ids: Sequence[int] | None = None) -> int:
-        """Send dead letters through the processors again; returns how many.
-
-        Their ids are stored with them in one frame, so a crash in between neither loses
-        nor doubles one. They get new ids. Those of a batch that is not stored as a
-        whole yet are left: it would put them there again.
-
-        Raises:
-            NotReady: another call does so just now.
-            Overloaded, DiskFull, StorageError: they are where they were.
-        """
-        if not self._replaying_letters.acquire(blocking=False):
-            raise NotReady("Dead letters are being replayed already.")
-        try:
-            return await self._replay_dead_letters(ids)
-        finally:
-            self._replaying_letters.release()
-
-    async def _replay_dead_letters(self, ids: Sequence[int] | None) -> int:
-        letters = await asyncio.to_thread(self._letters, ids)
-        if not letters:
-            return 0
-        body = b"".join(bytes(letter.entry).rstrip() + b"\n" for letter in letters)
-        decoded = decode_lines(
-            body, limits=self.settings.intake, received_ns=now_ns(), partial=True
-        )
-        refused = {rejection.index for rejection in decoded.rejected}
-        sent = [one.id for at, one in enumerate(letters) if at not in refused]
-        await self.intake.append(decoded, positions={_REPLAYED_LETTERS: sent})
-        await asyncio.to_thread(self.dead_letters.remove, sent)
-        return len(sent)
+        """As `LettersAgain.replay`."""
+        return await self._letters_again.replay(ids)
 
     # ---- inside ----
-
-    def _letters(self, ids: Sequence[int] | None) -> list[DeadLetter]:
-        self._remove_replayed_letters()  # if the last call came no further
-        if ids is not None:
-            found = self.dead_letters.get(ids)
-        else:
-            found = self.dead_letters.list(limit=_LETTERS_AT_ONCE)
-        unfinished = self._outstanding_numbers()
-        return [one for one in found if one.id >> ID_LINE_BITS not in unfinished]
-
-    def _remove_replayed_letters(self) -> None:
-        found = self._journal.positions.get([_REPLAYED_LETTERS])
-        if ids := found.get(_REPLAYED_LETTERS):
-            self.dead_letters.remove(ids)
 
     def _make_gate(self) -> Gate:
         return Gate(
@@ -360,34 +268,6 @@ class Engine:
 
     def _has_room(self) -> bool:
         return self._disk_free >= self.settings.storage.min_free_bytes
-
-    def _adopt_found(self) -> list[Segment]:
-        if not isinstance(self._files, DiskFiles):
-            return []
-        found: list[Segment] = []
-        for number, path in list(self._files.existing()):
-            whole = recover(number, path)
-            if whole.torn_bytes:
-                metrics.JOURNAL_TORN_BYTES.inc(whole.torn_bytes)
-                _log.warning(
-                    "A segment had %d bytes that were never acked, or are damaged: %s",
-                    whole.torn_bytes,
-                    path,
-                )
-            if not whole.entries and not whole.positions and not whole.answers:
-                path.unlink()
-                continue
-            segment = Segment(
-                SegmentFile.found(number, path, whole.size), replayed=True
-            )
-            segment.entries = whole.entries
-            segment.positions = dict(whole.positions)
-            segment.answers = dict(whole.answers)
-            self._journal.positions.note(segment.positions)
-            self._journal.answers.note(segment.answers)
-            self._journal.adopt(segment)
-            found.append(segment)
-        return found
 
     def _segment_stored(self, segment: Segment, outcome: Outcome) -> None:
         self._journal.retire(segment)

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from datetime import date
 
 from logstream.config.settings import Settings
-from logstream.pipeline.engine import Engine, StoredQuery
+from logstream.pipeline.engine import Engine
 from logstream.pipeline.keeper import Keeper
+from logstream.pipeline.states import StoredQuery
 from logstream.plugins.manager import Plugins
 from logstream.runtime.building import open_engine
 from logstream.storage.dead_letters import DeadLetterStore

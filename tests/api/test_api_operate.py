@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from logstream.api.app import build_app
 from logstream.config.settings import Settings
-from logstream.pipeline.engine import Readiness
+from logstream.pipeline.states import Readiness
 from logstream.telemetry.metrics import RECEIVED
 
 

@@ -28,10 +28,12 @@ from logstream.core.errors import (
 )
 from logstream.core.timestamps import now_ns
 from logstream.journal.journal import Journal
+from logstream.journal.segment import Segment
 from logstream.pipeline import intake as intake_module
 from logstream.pipeline.chain import Chain
 from logstream.pipeline.decode import Decoded, decode_lines
 from logstream.pipeline.engine import Engine
+from logstream.pipeline.pool import WorkerPool
 from logstream.pipeline.worker import Worker
 from logstream.plugins.manager import load_plugins
 from logstream.runtime import building
@@ -216,13 +218,13 @@ def test_a_replay_that_is_over_at_once_does_not_stay_red(
     with an_engine(tmp_path / "data") as engine:
         asyncio.run(send(engine, "a"))
     failure.on = False
-    real = Engine._remove_replayed_letters
+    real = WorkerPool.submit
 
-    def slowly(engine: Engine) -> None:
-        real(engine)
-        engine._pool.drain(20)
+    def slowly(pool: WorkerPool, segment: Segment) -> None:
+        real(pool, segment)
+        pool.drain(20)
 
-    monkeypatch.setattr(Engine, "_remove_replayed_letters", slowly)
+    monkeypatch.setattr(WorkerPool, "submit", slowly)
     with an_engine(tmp_path / "data") as engine:
         assert found(engine) == ["a"]
         assert engine.readiness().ready
