@@ -75,12 +75,15 @@ class Partition:
         self.on_write: Callable[[], None] = lambda: None
         """Called behind each load and deletion."""
         self._holders = 0
+        self.loaded_rows = 0
+        """Since it was attached; DuckDB keeps what it wrote of them in memory."""
 
     def mark_dirty(self, rows: int) -> None:
         with self._lock:
             if self.dirty_rows == 0:
                 self.dirty_since = time.monotonic()
             self.dirty_rows += rows
+            self.loaded_rows += rows
             self.writes += 1
         self.on_write()
 

@@ -45,6 +45,7 @@ from logstream.storage.partition import (
     is_corrupt,
     wal_of,
 )
+from logstream.storage.shredding import Names
 from logstream.telemetry.metrics import PARTITIONS, PARTITIONS_BROKEN
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,9 @@ _CHECKPOINT_WAIT_S = 5.0
 _CHECKPOINT_ROOM = 1 << 20
 """Bytes that it takes besides, for lists of what is in the file."""
 _REOPEN_TIMEOUT_S = 2.0
+_RENEW_ROWS = 2_000_000
+"""After so many, what DuckDB holds of a day is dropped. It keeps all that it writes,
+60 MB a million, up to its limit, and lists of that, 16 MB a million, unlimited."""
 _STILL_READ = "Unique file handle conflict"
 _FREE_TIMEOUT_S = 2.0
 _FREE_PAUSE_S = 0.01
@@ -120,6 +124,8 @@ class Partitions:
         self._attached: OrderedDict[date, Partition] = OrderedDict()
         """The one that was used last comes last."""
         self._broken: dict[date, _Broken] = {}
+        self._names: dict[date, Names] = {}
+        """Of days that were let go of while they take entries in."""
         removed = _finish_removals(folder) if folder is not None else set()
         self._files: dict[date, Path] = files_in(folder) if folder else {}
         self._days: set[date] = set(self._files)
@@ -403,7 +409,24 @@ class Partitions:
                 partition.mark_clean(rows)
                 total -= logged[partition]
                 done += 1
+                if partition.loaded_rows >= _RENEW_ROWS:
+                    self._renew(partition)
         return done
+
+    def _renew(self, partition: Partition) -> None:
+        """Let go of a day that much was loaded into, if nobody reads it: DuckDB drops
+        what it holds of its file, and the next use attaches it anew.
+        """
+        with partition.writers.alone(_CHECKPOINT_WAIT_S) as alone:
+            if not alone or not self.checkpoint_now(partition):
+                return
+            partition.mark_clean(partition.dirty_rows)
+            with self._lock:
+                if self._attached.get(partition.day) is partition and partition.is_idle:
+                    self._names[partition.day] = partition.names
+                    self._detach(partition)
+                    partition.writers.end()
+                    del self._attached[partition.day]
 
     def _checkpoint(self, partition: Partition, *, alone: bool) -> bool:
         if not self._has_room(partition):
@@ -483,6 +506,7 @@ class Partitions:
         """Raises duckdb.Error."""
         path = self._path_of(day)
         partition = Partition(day, path)
+        partition.names = self._names.pop(day, partition.names)
         partition.on_write = partial(self._statistics.drop, day)
         complete = path is not None and self._statistics.of(day, path) is not None
         if path is not None and wal_of(path).exists():

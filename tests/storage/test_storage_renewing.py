@@ -1,0 +1,87 @@
+"""A day that takes much in is let go of now and then, so that memory stays bounded."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from logstream.config.settings import StorageConfig
+from logstream.storage import partitions as module
+from logstream.storage.batch import Batch
+from logstream.storage.holding import holding
+from logstream.storage.hub import Hub
+from logstream.storage.loader import Loader
+from logstream.storage.partitions import Partitions
+from logstream.storage.reader import Reader
+from logstream.storage.selection import Selection
+
+LINE = b'{"timestamp":"2026-01-01T00:00:00Z","message":"a","fields":{"n":1}}\n'
+
+
+class Store:
+    def __init__(self, folder: Path) -> None:
+        self.hub = Hub(StorageConfig(), tmp=None)
+        self.partitions = Partitions(self.hub, folder)
+        self.loader = Loader(self.hub, self.partitions, max_entry_bytes=1 << 20)
+        self.reader = Reader(self.hub, self.partitions, timeout_s=10)
+        self.folder = folder
+
+    def load(self, segment: int, rows: int) -> None:
+        file = self.folder / "batch.ndjson"
+        file.write_bytes(LINE * rows)
+        size = len(LINE) * rows
+        batch = Batch(segment=segment, path=file, size=size, entries=rows)
+        assert self.loader.load(batch).entries == rows
+
+    def checkpoint(self) -> None:
+        assert self.partitions.checkpoint(lambda _: True) == 1
+
+    def count(self) -> int:
+        return self.reader.count(Selection())
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setattr(module, "_RENEW_ROWS", 100)
+    found = Store(tmp_path)
+    yield found
+    found.hub.close()
+
+
+def test_a_day_is_let_go_of_after_many_rows(store: Store) -> None:
+    store.load(1, 99)
+    [before] = store.partitions.attached()
+    store.checkpoint()
+    assert store.partitions.attached() == [before]
+    store.load(2, 1)
+    store.checkpoint()
+    assert store.partitions.attached() == []
+    assert store.count() == 100
+    store.load(3, 1)
+    assert store.count() == 101
+    [after] = store.partitions.attached()
+    assert after.loaded_rows == 1
+
+
+def test_not_while_somebody_reads_it(store: Store) -> None:
+    store.load(1, 100)
+    [before] = store.partitions.attached()
+    with holding():
+        store.partitions.attach(before.day)
+        store.checkpoint()
+        assert store.partitions.attached() == [before]
+    store.load(2, 1)
+    store.checkpoint()
+    assert store.partitions.attached() == []
+
+
+def test_what_is_known_of_its_names_is_kept(store: Store) -> None:
+    """A day of too many names is not shredded, whoever attaches it."""
+    store.load(1, 100)
+    [before] = store.partitions.attached()
+    before.names.wide = True
+    store.checkpoint()
+    store.load(2, 1)
+    [after] = store.partitions.attached()
+    assert after is not before
+    assert after.names.wide
