@@ -17,11 +17,14 @@ import duckdb
 from logstream.core.needs import WORD_CHARS
 from logstream.storage.selection import COLUMNS, value_of
 from logstream.storage.skip_index import (
+    ARRAY,
     BITS_PER_TOKEN,
     BLOCK_ROWS,
     INDEXED_COLUMNS,
     PROBES,
     position,
+    token_hash,
+    token_of,
     write_index,
 )
 
@@ -55,8 +58,13 @@ def build_index(
     Raises:
         duckdb.Error, OSError: it is not built.
     """
+    import numpy as np
+
     names = _names(cursor, table, rows)
     filters: list[bytes] = []
+    marks = {name: token_hash(token_of(name, ARRAY)) for name in names}
+    wanted = np.array([*marks.values()], dtype=np.uint64)
+    arrays: set[str] = set()
     for start in range(0, rows, _CHUNK_ROWS):
         check()
         end = min(start + _CHUNK_ROWS, rows)
@@ -68,11 +76,18 @@ def build_index(
             found = _tokens(cursor, table, names, start, end, fast=False)
         first, after = start // BLOCK_ROWS, -(-end // BLOCK_ROWS)
         blocks, hashes = found
+        there = set(hashes[np.isin(hashes, wanted)].tolist())
+        arrays |= {name for name, mark in marks.items() if mark in there}
         for block in range(first, after):
             low, high = blocks.searchsorted([block, block + 1])
             filters.append(_filter(hashes[low:high]))
     write_index(
-        path, key=key, rows=rows, names=[*names, *INDEXED_COLUMNS], filters=filters
+        path,
+        key=key,
+        rows=rows,
+        names=[*names, *INDEXED_COLUMNS],
+        filters=filters,
+        arrays=arrays,
     )
 
 

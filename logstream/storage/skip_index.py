@@ -16,7 +16,7 @@ import logging
 import mmap
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     names: frozenset[str]
     """Of fields that are in it; of others it says nothing."""
+    arrays: frozenset[str] | None = None
+    """Of these names, those of which some value is an array; None: nobody knows."""
     blocks: int
     crc: int
     """CRC-32 of all behind the header."""
@@ -67,6 +69,7 @@ class SkipIndex:
         self.rows = header.rows
         self.blocks = header.blocks
         self.names = header.names
+        self._arrays = header.names if header.arrays is None else header.arrays
         sizes = np.frombuffer(content, dtype="<u4", count=header.blocks)
         self._bits = sizes.astype(np.uint64) * np.uint64(8)
         ends = np.cumsum(sizes, dtype=np.int64)
@@ -86,7 +89,7 @@ class SkipIndex:
                 if name not in self.names:
                     return np.ones(self.blocks, dtype=bool)
                 held = self._probe(token_of(name, text))
-                if name not in INDEXED_COLUMNS:
+                if name in self._arrays and name not in INDEXED_COLUMNS:
                     held |= self._probe(token_of(name, ARRAY))
                 return held
             case AllOf(needs):
@@ -142,7 +145,13 @@ def position(hashed: Any, probe: Any, bits: Any) -> Any:
 
 
 def write_index(
-    path: Path, *, key: str, rows: int, names: Sequence[str], filters: Sequence[bytes]
+    path: Path,
+    *,
+    key: str,
+    rows: int,
+    names: Sequence[str],
+    filters: Sequence[bytes],
+    arrays: Collection[str] | None = None,
 ) -> None:
     """One filter a block. The caller syncs it."""
     sizes = b"".join(len(one).to_bytes(4, "little") for one in filters)
@@ -154,6 +163,7 @@ def write_index(
         key=key,
         rows=rows,
         names=frozenset(names),
+        arrays=None if arrays is None else frozenset(arrays),
         blocks=len(filters),
         crc=crc,
     )

@@ -9,6 +9,7 @@ from logstream.core.needs import AllOf, AnyOf, Value, Word
 from logstream.storage.index_building import _filter
 from logstream.storage.planning import MAX_RANGES, RANGE_COST, ranges
 from logstream.storage.skip_index import (
+    ARRAY,
     SkipIndex,
     open_index,
     token_hash,
@@ -44,6 +45,24 @@ def test_needs_are_combined(path: Path) -> None:
     assert found(index, AnyOf((alpha, host))) == [True, True, False]
     assert found(index, AnyOf(())) == [False, False, False]
     assert found(index, Value("host", "y")) == [False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "held"),
+    [(None, [True, False]), (["tags"], [True, False]), ([], [False, False])],
+    ids=["unknown", "some", "none"],
+)
+def test_arrays_are_looked_for_where_there_may_be_one(
+    tmp_path: Path, arrays: list[str] | None, held: list[bool]
+) -> None:
+    """An index that does not say of which names there are arrays is of all."""
+    mark = np.array([token_hash(token_of("tags", ARRAY))], dtype=np.uint64)
+    filters = [_filter(mark), _filter(mark[:0])]
+    path = tmp_path / "2026-01-02.g1.index"
+    write_index(
+        path, key="a", rows=4000, names=["tags"], filters=filters, arrays=arrays
+    )
+    assert found(open_index(path, key="a"), Value("tags", "red")) == held
 
 
 def test_of_a_name_that_is_not_in_it_it_says_nothing(path: Path) -> None:
