@@ -51,6 +51,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     color: bool = True
     chart: bool | None = None
     """None: on a terminal, of what comes in buckets."""
+    pager: bool = True
+    """On a terminal, for what is longer than it."""
 
     @property
     def is_sorted(self) -> bool:
@@ -66,6 +68,7 @@ def asked_of(
     source: list[str] | None,
     level: list[str] | None,
     no_color: bool,
+    no_pager: bool,
     **more: Any,
 ) -> Asked:
     """What the options of `query` say; the others are those of `Asked`.
@@ -84,50 +87,61 @@ def asked_of(
         sort_by=field,
         descending=descending,
         color=not no_color,
+        pager=not no_pager,
         **more,
     )
 
 
 def ask(backend: "Backend", text: str, asked: Asked) -> None:
     """Raises LogStreamError: as the backend's methods do."""
-    from logstream.cli.entries import write_entries
+    from logstream.cli.paging import paged
     from logstream.cli.pointing import pointing_at
+
+    with pointing_at(text), paged(wanted=asked.pager):
+        _ask(backend, text, asked)
+
+
+def _ask(backend: "Backend", text: str, asked: Asked) -> None:
+    from logstream.cli.entries import write_entries
 
     is_piped = has_pipes(text)
     search = _search(text, asked, is_piped=is_piped)
-    with pointing_at(text):
-        if asked.explain:
-            _print_plan(backend.explain(search), asked.output)
-            return
-        if is_piped and asked.is_sorted:
-            raise BadRequest("--sort does not go with pipes: use `| sort by`.")
-        if file_format := _file_format(asked, is_piped=is_piped):
-            backend.write(search, file_format, writer_of(asked.output))
-            return
-        output = OutputFormat(asked.output)
-        if is_piped:
-            ask_rows(backend, text, asked, bars=False)
-            return
-        count = write_entries(
-            backend.search(search), output, ids=asked.ids, color=asked.color
-        )
+    if asked.explain:
+        _print_plan(backend.explain(search), asked.output)
+        return
+    if is_piped and asked.is_sorted:
+        raise BadRequest("--sort does not go with pipes: use `| sort by`.")
+    if file_format := _file_format(asked, is_piped=is_piped):
+        backend.write(search, file_format, writer_of(asked.output))
+        return
+    output = OutputFormat(asked.output)
+    if is_piped:
+        _ask_rows(backend, text, asked, bars=False)
+        return
+    count = write_entries(
+        backend.search(search), output, ids=asked.ids, color=asked.color
+    )
     if output is OutputFormat.table and is_terminal():
         typer.echo(_summary(count, search), err=True)
 
 
-def ask_rows(backend: "Backend", text: str, asked: Asked, *, bars: bool = True) -> None:
-    """Ask for the rows of pipes, all at once, and draw what can be drawn.
-
-    Args:
-        bars: Rows that come in no buckets have bars too.
+def ask_rows(backend: "Backend", text: str, asked: Asked) -> None:
+    """Ask for the rows of pipes, all at once, and draw them; a bar for each if they
+    come in no buckets.
     """
+    from logstream.cli.paging import paged
+    from logstream.cli.pointing import pointing_at
+
+    with pointing_at(text), paged(wanted=asked.pager):
+        _ask_rows(backend, text, asked, bars=True)
+
+
+def _ask_rows(backend: "Backend", text: str, asked: Asked, *, bars: bool) -> None:
     from logstream.cli.charts.answers import write_drawn
     from logstream.cli.charts.shape import is_bucketed
-    from logstream.cli.pointing import pointing_at
     from logstream.cli.rows import write_rows
 
-    with pointing_at(text):
-        table = backend.table(_search(text, asked, is_piped=True))
+    table = backend.table(_search(text, asked, is_piped=True))
     is_table = asked.output is AnswerFormat.table
     wanted = is_terminal() if asked.chart is None else asked.chart
     bucketed = is_bucketed(text)
@@ -147,7 +161,8 @@ def _file_format(asked: Asked, *, is_piped: bool) -> "FileFormat | None":
                 f"--sort does not go with --output {how}: use `| sort by`."
             )
         return how
-    return _LINES.get(asked.output) if is_piped else None
+    # A person who reads slowly would meet the time limit of the query.
+    return None if is_terminal() or not is_piped else _LINES.get(asked.output)
 
 
 def has_pipes(text: str) -> bool:

@@ -122,7 +122,7 @@ def _message(entry: Found, style: str) -> "Text":
 def _pairs(fields: msgspec.Raw, escape: Any) -> Iterator[tuple[str, str]]:
     """Fields as text; nested ones by their dotted names."""
     decoded = msgspec.json.decode(fields)
-    if isinstance(decoded, dict):
+    if isinstance(decoded, dict) and decoded:
         yield from _flat("", decoded, escape)
 
 

@@ -64,7 +64,9 @@ To: TypeAlias = Annotated[
 NoColor: TypeAlias = Annotated[
     bool, typer.Option("--no-color", help="No colours. NO_COLOR does the same.")
 ]
-
+NoPager: TypeAlias = Annotated[
+    bool, typer.Option("--no-pager", help="Print it all, however long it is.")
+]
 Charted: TypeAlias = Annotated[
     bool | None,
     typer.Option(

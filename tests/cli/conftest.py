@@ -88,7 +88,8 @@ def clean_environment(**more: str) -> dict[str, str]:
     """This one without variables that change what the program does or shows."""
     dropped = ("LOGSTREAM_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
-    return {**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **more}
+    ours = {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "PAGER": "cat"}
+    return {**kept, **ours, **more}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from logstream.cli.parameters import (
     Data,
     From,
     NoColor,
+    NoPager,
     Output,
     Server,
     To,
@@ -88,11 +89,13 @@ def analyze(
     data: Data = None,
     config: Config = None,
     no_color: NoColor = False,
+    no_pager: NoPager = False,
 ) -> None:
     """Count entries by the values of a field, the most frequent first; or another
     analysis, such as a timechart, drawn on a terminal.
     """
     from logstream.cli.connect import open_backend
+    from logstream.cli.paging import paged
     from logstream.cli.pointing import pointing_at
 
     begin_ns, end_ns = time_range(from_, to)
@@ -113,6 +116,7 @@ def analyze(
             to_ns=end_ns,
             output=AnswerFormat(output),
             color=not no_color,
+            pager=not no_pager,
             chart=chart,
         )
         with open_backend(server=server, data=data, config=config) as backend:
@@ -126,7 +130,8 @@ def analyze(
         counts = backend.frequency(
             group_by=names[0], text=filter_, from_ns=begin_ns, to_ns=end_ns
         )
-    _write_counts(counts, names[0], _DEFAULT_TOP if top is None else top, output)
+    with paged(wanted=not no_pager):
+        _write_counts(counts, names[0], _DEFAULT_TOP if top is None else top, output)
 
 
 def _query(

@@ -10,6 +10,7 @@ from logstream.cli.parameters import (
     Data,
     From,
     NoColor,
+    NoPager,
     Output,
     Server,
     To,
@@ -50,6 +51,7 @@ def fields(
     data: Data = None,
     config: Config = None,
     no_color: NoColor = False,
+    no_pager: NoPager = False,
 ) -> None:
     """List the fields of the newest 20,000 entries: their types, in how many entries
     each is, and about how many values it has. With NAME: its values, of all entries.
@@ -73,6 +75,7 @@ def fields(
         limit=limit,
         output=AnswerFormat(output),
         color=not no_color,
+        pager=not no_pager,
     )
     with open_backend(server=server, data=data, config=config) as backend:
         ask_rows(backend, text, asked)

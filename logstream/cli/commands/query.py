@@ -17,6 +17,7 @@ from logstream.cli.parameters import (
     Level,
     Limit,
     NoColor,
+    NoPager,
     Server,
     Sort,
     Source,
@@ -53,6 +54,7 @@ def query(
     data: Data = None,
     config: Config = None,
     no_color: NoColor = False,
+    no_pager: NoPager = False,
 ) -> None:
     """Find entries, the newest first.
 
@@ -78,6 +80,7 @@ def query(
         chart=chart,
         output=output,
         no_color=no_color,
+        no_pager=no_pager,
     )
     text = question(" ".join(words) if words else None)
     with open_backend(server=server, data=data, config=config) as backend:

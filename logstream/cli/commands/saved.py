@@ -17,6 +17,7 @@ from logstream.cli.parameters import (
     Level,
     Limit,
     NoColor,
+    NoPager,
     Output,
     Server,
     Sort,
@@ -111,6 +112,7 @@ def run(
     data: Data = None,
     config: Config = None,
     no_color: NoColor = False,
+    no_pager: NoPager = False,
 ) -> None:
     """Run one. The options are those of `logstream query`."""
     from logstream.cli.asking import ask, asked_of
@@ -128,6 +130,7 @@ def run(
         chart=chart,
         output=output,
         no_color=no_color,
+        no_pager=no_pager,
     )
     with open_backend(server=server, data=data, config=config) as backend:
         ask(backend, backend.saved_one(name).query, asked)

@@ -13,6 +13,7 @@ from logstream.cli.parameters import (
     Data,
     From,
     NoColor,
+    NoPager,
     Server,
     To,
     time_range,
@@ -47,6 +48,7 @@ def sql(
     data: Data = None,
     config: Config = None,
     no_color: NoColor = False,
+    no_pager: NoPager = False,
 ) -> None:
     """Ask in SQL: what DuckDB's SELECT can do, over the table logs.
 
@@ -62,7 +64,7 @@ def sql(
     writer_of(output)
     text = typer.get_text_stream("stdin").read() if text == "-" else question(text)
     asked = Sql(text=text or "", from_ns=begin_ns, to_ns=end_ns, limit=limit)
-    answering = partial(answer, output=output, color=not no_color)
+    answering = partial(answer, output=output, color=not no_color, pager=not no_pager)
     with open_backend(server=server, data=data, config=config) as backend:
         if text is None:
             _prompt(backend, asked, answering, config)
@@ -103,9 +105,10 @@ def _prompt(
 
 
 def answer(
-    backend: "Backend", asked: "Sql", output: AnswerFormat, *, color: bool = True
+    backend: "Backend", asked: "Sql", output: AnswerFormat, *, color: bool, pager: bool
 ) -> None:
     """Ask, and print what comes back."""
+    from logstream.cli.paging import paged
     from logstream.cli.pointing import pointing_at
     from logstream.cli.rows import say_more, write_rows
 
@@ -115,4 +118,5 @@ def answer(
                 say_more()
             return
         table = backend.sql(asked)
-    write_rows(table, OutputFormat(output), color=color)
+    with paged(wanted=pager):
+        write_rows(table, OutputFormat(output), color=color)
