@@ -188,7 +188,7 @@ def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
     if low <= 0 <= high or low <= 1 <= high:
         # A bool casts to 0 or 1, and is no number to us.
         test = of("{} AND {}::VARCHAR NOT IN ('true', 'false')", test, value)
-    return of("{} AND {} IS NOT NULL", test, value)
+    return of("{} AND {}::DOUBLE IS NOT NULL", test, value)
 
 
 def _text(condition: OfText, layout: Layout) -> Sql:

@@ -52,11 +52,13 @@ def as_text(value: Value) -> Sql:
             if (fast := _single(path)) is not None:
                 text = of("{}::VARCHAR", fast)
                 # An object has a text, but is no value to compare or to group by.
+                # Said like this, 7 ms a million more than the text alone; with one CASE
+                # and an AND, 35 ms: the kind would be asked for of every value.
                 hopeful = of(
-                    # Of six ways to say so the cheapest: 12 ms beside 10.5 without.
-                    "CASE WHEN left({}, 1) IN ('{{', '[') AND variant_typeof({}) "
-                    "<> 'VARCHAR' THEN NULL ELSE {} END",
-                    *(text, fast, text),
+                    "CASE WHEN {} >= '[' AND {} < '\\' OR {} >= '{{' AND {} < '|' "
+                    "THEN CASE WHEN variant_typeof({}) = 'VARCHAR' THEN {} END "
+                    "ELSE {} END",
+                    *(text, text, text, text, fast, text, text),
                 )
             return scan.column(("text", path), safe=safe, hopeful=hopeful)
         case Typed(sql, "text"):
