@@ -79,6 +79,9 @@ class Hub:
             # the last one in memory: 670 000 rows in 0.02 s and nothing, instead of
             # 3.7 s and 390 MB. Compaction merges them.
             "max_vacuum_tasks": 0,
+            # What was freed goes back to the system: 166 MB after a million entries
+            # instead of 244 MB, and no slower.
+            "allocator_background_threads": True,
         }
         if tmp is not None:
             spill = config.max_spill_bytes
