@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("timestamp", "source", "level", "message", "fields")
 _SOURCE_CELLS = 20
-_TABLE_ROWS = 1000
-"""Rows that share one table, and with it column widths; then the next begins."""
+_FIRST_ROWS, _TABLE_ROWS = 100, 1000
+"""Rows that share one table, and with it column widths; then the next begins. The
+first is short, since somebody waits for it.
+"""
 
 
 def write_entries(
@@ -78,8 +80,10 @@ def _write_tables(entries: Iterable[Found], *, ids: bool, color: bool) -> None:
 
     screen = console(color=color)
     rows = iter(entries)
-    while page := list(islice(rows, _TABLE_ROWS)):
+    count = _FIRST_ROWS
+    while page := list(islice(rows, count)):
         _write_table(page, screen, ids=ids)
+        count = _TABLE_ROWS
 
 
 def _write_table(entries: list[Found], screen: Any, *, ids: bool) -> None:

@@ -25,10 +25,10 @@ BAR_CELLS = 30
 
 def console(*, color: bool = True) -> "Console":
     """One for standard output. Colours only on a terminal, and not with NO_COLOR."""
-    from rich.console import Console
+    from logstream.cli.screen import Screen
 
     wanted = color and is_terminal() and not os.environ.get("NO_COLOR")
-    return Console(no_color=not wanted, highlight=False, markup=False, emoji=False)
+    return Screen(no_color=not wanted, highlight=False, markup=False, emoji=False)
 
 
 def cell(value: Any, style: str = "") -> "Text":

@@ -117,19 +117,30 @@ def test_paging_begins_before_all_is_read(
     assert waited == [True]
 
 
+@pytest.mark.parametrize("how", ["table", "ndjson"])
 def test_who_leaves_the_pager_wants_no_more(
-    run_on_terminal: OnTerminal, stub: Any, tmp_path: Path
+    stub: Any, tmp_path: Path, clean_environment: Environment, how: str
 ) -> None:
-    """The server would go on for ever."""
+    """The server would go on for ever; the prompt does."""
     more = {"Link": '</api/v1/query?cursor=c>; rel="next"'}
     stub.answers["POST /api/v1/query"] = lambda *_: (200, more, entries(1000))
     (tmp_path / "left.py").write_text(LEFT_AT_ONCE)
-    command = f"{sys.executable} left.py"
-    asked = ("query", "x", "-n", "0", "--server", stub.url)
-    shown = run_on_terminal(*asked, PAGER=command)
-    assert "LEFT" in shown
-    assert "Traceback" not in shown
-    assert "Errno" not in shown
+    stub.on("GET /api/v1/logs/sources", [])
+    environment = clean_environment(
+        PAGER=f"{sys.executable} left.py", XDG_STATE_HOME=str(tmp_path)
+    )
+    asked = ("query", "-n", "0", "-o", how, "--server", stub.url)
+    with Terminal(*asked, "x", folder=tmp_path, environment=environment) as person:
+        person.until("LEFT")
+        assert person.end() == (0, "\r\n")
+    with Terminal(*asked, folder=tmp_path, environment=environment) as person:
+        person.until("query>")
+        for _ in range(2):
+            person.type("x\r")
+            person.until("LEFT")
+            person.until("query>")
+        person.type(CTRL_D)
+        assert person.end()[0] == 0
 
 
 @pytest.mark.skipif(shutil.which("less") is None, reason="there is no less")
