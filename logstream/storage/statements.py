@@ -1,6 +1,7 @@
 """Statements: runs the plan of a query over as few days as can answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +11,8 @@ import msgspec
 from logstream.core.errors import BadRequest
 from logstream.core.plan import First, Plan, Scan
 from logstream.core.sql import Sql
-from logstream.storage.choosing import chosen_days
+from logstream.storage.choosing import CHUNK_DAYS, chosen_days
+from logstream.storage.holding import holding
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
@@ -111,7 +113,9 @@ class Statements:
         """What `run` would do, without doing it."""
 
         def read(db: duckdb.DuckDBPyConnection, fast: bool) -> Explained:
-            statement = self._statement(db, plan, from_ns, to_ns, fast=fast)
+            statement = self._statement(
+                db, plan, from_ns, to_ns, fast=fast, only_plan=True
+            )
             rows = db.execute(f"EXPLAIN {statement.text}", statement.params).fetchall()
             return Explained(
                 sql=statement.text,
@@ -157,8 +161,12 @@ class Statements:
         to_ns: int | None,
         *,
         fast: bool,
+        only_plan: bool = False,
     ) -> Sql:
-        scans = [self._scan(db, scan, from_ns, to_ns, fast) for scan in plan.scans]
+        scans = [
+            self._scan(db, scan, from_ns, to_ns, fast=fast, only_plan=only_plan)
+            for scan in plan.scans
+        ]
         text = ", ".join(
             f"{scan.name} AS ({sql.text})"
             for scan, sql in zip(plan.scans, scans, strict=True)
@@ -172,23 +180,30 @@ class Statements:
         scan: Scan,
         from_ns: int | None,
         to_ns: int | None,
+        *,
         fast: bool,
+        only_plan: bool,
     ) -> Sql:
-        columns = [one.hopeful if fast else one.safe for one in scan.columns]
-        select = ", ".join(
-            f"{sql.text} AS {one.alias}"
-            for sql, one in zip(columns, scan.columns, strict=True)
-        )
-        values = [value for sql in columns for value in sql.params]
+        days = self._days(db, scan, from_ns, to_ns, fast)
         where = condition(_selection(scan, from_ns, to_ns), fast=fast)
-        looks = [look for _, look in self._days(db, scan, from_ns, to_ns, fast)]
-        parts = [
-            _first(f"SELECT {select} FROM {look.among(where.text)}", scan.first)
-            for look in looks or [Look(relation=union([]))]
-        ]
-        order = scan.first.order.params if scan.first is not None else ()
-        params = (*values, *where.params, *order)
-        return Sql(" UNION ALL ".join(parts), params * len(parts))
+        looks = [look for _, look in islice(days, CHUNK_DAYS)]
+        if scan.first is None or only_plan:
+            looks += [look for _, look in days]
+        each = _each_day(scan, looks or [Look(relation=union([]))], where, fast=fast)
+        if scan.first is None or only_plan or len(looks) < CHUNK_DAYS:
+            return each
+        # The first rows of many days: so many sorts at once need too much memory.
+        table = f"first_{scan.name}"
+        text = f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM ({each.text})"
+        db.execute(text, each.params)
+        while True:
+            with holding():
+                looks = [look for _, look in islice(days, CHUNK_DAYS)]
+                if not looks:
+                    return Sql(f"SELECT * FROM {table}")
+                each = _each_day(scan, looks, where, fast=fast)
+                text = f"INSERT INTO {table} SELECT * FROM ({each.text})"
+                db.execute(text, each.params)
 
     def _days(
         self,
@@ -197,11 +212,10 @@ class Statements:
         from_ns: int | None,
         to_ns: int | None,
         fast: bool,
-    ) -> list[tuple[Partition, Look]]:
-        """The days that the scan has to read, and where in each."""
+    ) -> Iterator[tuple[Partition, Look]]:
+        """The days that the scan has to read, and where in each; opened one by one."""
         selection = _selection(scan, from_ns, to_ns)
         where = condition(selection, fast=fast)
-        found: list[tuple[Partition, Look]] = []
         missing = scan.newest if scan.oldest is None else scan.oldest
         descending = scan.oldest is None
         for day in chosen_days(self._partitions, selection, descending=descending):
@@ -209,7 +223,6 @@ class Statements:
                 look = look_into(db, partition, selection.needs)
                 if look.nowhere:
                     continue
-                found.append((partition, look))
                 if missing is not None:
                     text = (
                         "SELECT count(*) FROM "
@@ -217,9 +230,9 @@ class Statements:
                     )
                     params = (*where.params, missing)
                     missing -= db.execute(text, params).fetchall()[0][0]
+                yield partition, look
             if missing is not None and missing <= 0:
                 break
-        return found
 
 
 class _Begun(Exception):
@@ -239,6 +252,22 @@ def _either_way(
         raise
     except duckdb.Error:
         return read(db, False)
+
+
+def _each_day(scan: Scan, looks: Sequence[Look], where: Sql, *, fast: bool) -> Sql:
+    columns = [one.hopeful if fast else one.safe for one in scan.columns]
+    select = ", ".join(
+        f"{sql.text} AS {one.alias}"
+        for sql, one in zip(columns, scan.columns, strict=True)
+    )
+    values = [value for sql in columns for value in sql.params]
+    parts = [
+        _first(f"SELECT {select} FROM {look.among(where.text)}", scan.first)
+        for look in looks
+    ]
+    order = scan.first.order.params if scan.first is not None else ()
+    params = (*values, *where.params, *order)
+    return Sql(" UNION ALL ".join(parts), params * len(parts))
 
 
 def _first(part: str, first: First | None) -> str:

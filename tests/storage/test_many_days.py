@@ -19,7 +19,7 @@ from logstream.core.errors import StorageError
 from logstream.core.plan import Plan
 from logstream.query import compile_filter
 from logstream.query.query import parse_query
-from logstream.storage import choosing
+from logstream.storage import choosing, statements
 from logstream.storage.batch import Batch
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
@@ -431,12 +431,14 @@ PIPES = (
 )
 
 
+@pytest.mark.parametrize("chunk", [3, DAYS, 32])
 @pytest.mark.parametrize("pipes", PIPES)
 @pytest.mark.parametrize("text", ["*", "level:error", "host:host2", "level:nowhere"])
 def test_pipes_take_of_each_day_what_is_needed(
-    filled: Year, text: str, pipes: str
+    filled: Year, monkeypatch: pytest.MonkeyPatch, text: str, pipes: str, chunk: int
 ) -> None:
     """And give what they give when every day is read to its end."""
+    monkeypatch.setattr(statements, "CHUNK_DAYS", chunk)
     plan = parse_query(f"{text} | {pipes}").plan()
     whole = [replace(one, first=None, newest=None, oldest=None) for one in plan.scans]
     expected = run(filled, replace(plan, scans=tuple(whole)))
@@ -449,13 +451,13 @@ def test_pipes_take_of_each_day_what_is_needed(
     [("* | head 5", 1), ("* | tail 40", 2), ("* | sort by n | head 5", DAYS)],
 )
 def test_no_more_days_are_read_than_needed(filled: Year, text: str, read: int) -> None:
-    statements = Statements(filled.hub, filled.partitions, timeout_s=20)
-    explained = statements.explain(parse_query(text).plan())
+    reader = Statements(filled.hub, filled.partitions, timeout_s=20)
+    explained = reader.explain(parse_query(text).plan())
     assert [len(days) for days in explained.days.values()] == [read]
 
 
 def run(year: Year, plan: Plan) -> list[tuple[Any, ...]]:
-    statements = Statements(year.hub, year.partitions, timeout_s=20)
-    return statements.run(
+    reader = Statements(year.hub, year.partitions, timeout_s=20)
+    return reader.run(
         plan, lambda result: [row for rows in result.batches() for row in rows]
     )
