@@ -184,6 +184,14 @@ def test_numbers_instead_and_charts_in_a_pipe(
     assert b"timechart" in refused.stderr
 
 
+def test_a_series_without_values_says_so(
+    run_on_terminal: OnTerminal, data: str
+) -> None:
+    text = "* | timechart 10m avg(nothing) as n"
+    shown = run_on_terminal("query", text, "--data", data)
+    assert "no values" in shown
+
+
 def test_a_stats_by_size_has_bars(run_on_terminal: OnTerminal, data: str) -> None:
     text = "* | stats count() as n by range(took, 20)"
     shown = run_on_terminal("query", text, "--data", data)

@@ -37,6 +37,9 @@ def draw(chart: TimeChart, *, color: bool = True) -> None:
         low, high = min([*finite, 0.0]), max([*finite, 0.0])
         title = f"{one.group}  {one.measure}" if one.group else one.measure
         screen.print(Text(for_line(title), style="bold"))
+        if not finite:
+            screen.print(Text(f"{'':{_LABEL_CELLS}} {_edge(blocks)} no values", "dim"))
+            continue
         lines = columns(
             values,
             low=low,

@@ -100,15 +100,20 @@ docs/query.md has all of the language."""
 
 def _prompt(backend: "Backend", asked: "Asked") -> None:
     from logstream.cli.asking import ask
-    from logstream.cli.prompt.knowing import known_to
+    from logstream.cli.prompt.knowing import Learning
     from logstream.cli.prompt.session import run
     from logstream.cli.prompt.words import query_words
 
-    known = known_to(backend)
-    run(
-        lambda text: ask(backend, text, asked),
-        name="query",
-        where=backend.where,
-        words=lambda text: query_words(text, known),
-        help_text=_HELP,
-    )
+    with Learning(backend) as learning:
+
+        def answer(text: str) -> None:
+            learning.wait()
+            ask(backend, text, asked)
+
+        run(
+            answer,
+            name="query",
+            where=backend.where,
+            words=lambda text: query_words(text, learning.known),
+            help_text=_HELP,
+        )

@@ -88,20 +88,25 @@ def _prompt(
     from msgspec.structs import replace
 
     from logstream.cli.configuration import load
-    from logstream.cli.prompt.knowing import known_to
+    from logstream.cli.prompt.knowing import Learning
     from logstream.cli.prompt.session import run
     from logstream.cli.prompt.words import sql_words
 
     allowed = load(config).settings.sql.allow
-    known = known_to(backend, tuple(table.name for table in allowed))
-    run(
-        lambda text: answering(backend, replace(asked, text=text)),
-        name="sql",
-        where=backend.where,
-        words=lambda text: sql_words(text, known),
-        help_text=_HELP,
-        ends=";",
-    )
+    with Learning(backend, tuple(table.name for table in allowed)) as learning:
+
+        def ask(text: str) -> None:
+            learning.wait()
+            answering(backend, replace(asked, text=text))
+
+        run(
+            ask,
+            name="sql",
+            where=backend.where,
+            words=lambda text: sql_words(text, learning.known),
+            help_text=_HELP,
+            ends=";",
+        )
 
 
 def answer(

@@ -1,21 +1,52 @@
-"""What there is, for completion: asked once, when the prompt begins."""
+"""What there is, for completion: asked once, while the person begins to type."""
+
+import re
+import threading
+from typing import Self
 
 from logstream.api.analyses import names_text
 from logstream.cli.backend import Backend, Search
 from logstream.cli.prompt.words import Known
 from logstream.core.errors import LogStreamError
 
+_PLAIN = re.compile(r"[\w.@-]+")
+"""What needs no quotes, wherever it stands."""
 
-def known_to(backend: Backend, tables: tuple[str, ...] = ()) -> Known:
-    """Without what cannot be told just now: a prompt works without any.
+
+class Learning:
+    """Asks on a thread of its own. Use as a context manager, whose end waits for it.
+
+    A backend is for one thread at a time: `wait` before it is used.
 
     Args:
         tables: Beside `logs`, for SQL.
     """
-    try:
-        found = backend.table(Search(text=names_text(""), limit=0))
-        fields = [str(row[0]) for row in found.rows]
-        sources = backend.sources()
-    except LogStreamError:
-        fields, sources = [], []
-    return Known(fields=fields, sources=sources, tables=("logs", *tables))
+
+    def __init__(self, backend: Backend, tables: tuple[str, ...] = ()) -> None:
+        self._backend = backend
+        self.known = Known(tables=("logs", *tables))
+        """So far."""
+        self._thread = threading.Thread(target=self._learn, name="learning")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def wait(self) -> None:
+        self._thread.join()
+
+    def _learn(self) -> None:
+        try:
+            found = self._backend.table(Search(text=names_text(""), limit=0))
+            fields = [str(row[0]) for row in found.rows]
+            sources = self._backend.sources()
+        except LogStreamError:
+            return  # a prompt works without, and says itself what goes wrong
+        self.known = Known(
+            fields=list(filter(_PLAIN.fullmatch, fields)),
+            sources=list(filter(_PLAIN.fullmatch, sources)),
+            tables=self.known.tables,
+        )

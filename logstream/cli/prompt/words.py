@@ -15,6 +15,7 @@ COMMANDS = (HELP, QUIT)
 
 COLUMNS = ("timestamp", "source", "level", "message")
 _WORD = re.compile(r"[\w.@\\-]*\Z")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 _VALUE = re.compile(r"(?:^|[\s(])(source|level):([\w.@-]*)\Z")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?')
 _KEYWORDS = (
@@ -91,7 +92,7 @@ def sql_words(text: str, known: Known) -> Candidates:
     before = text[: len(text) - len(typed)].rstrip().upper()
     if before.endswith((" FROM", "JOIN", "\nFROM")):
         return _beginning(typed, known.tables)
-    fields = [f"fields.{name}" for name in known.fields]
+    fields = [f"fields.{name}" for name in known.fields if _IDENTIFIER.fullmatch(name)]
     return _beginning(typed, [*COLUMNS, "fields", "id", *fields, *_KEYWORDS])
 
 
