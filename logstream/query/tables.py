@@ -310,7 +310,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         if self.scan is not None:
             order += [one for one in self.newest_first() if one not in order]
             if not self.order and self.relation == Sql(self.scan.name):
-                own = [Order(sql, descending) for sql, descending in keys]
+                # What is the same for all rows makes no order, and DuckDB refuses it.
+                own = [
+                    Order(sql, descending)
+                    for sql, descending in keys
+                    if f"{self.scan.name}_" in sql.text
+                ]
                 own += self.newest_first()
         relation = self._with(parts)
         return msgspec.structs.replace(

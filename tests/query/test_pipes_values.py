@@ -42,6 +42,8 @@ VALUES = [
     # What a field was is a text, a number or nothing behind `first`, too.
     ('stats last(t) as a | where a = "x"', [{"a": "x"}]),
     ("stats last(n) as a | eval b = a + 1", [{"a": 3, "b": 4}]),
+    # What is the same for all rows makes no order.
+    ("sort by 0 desc, true limit 1 | fields n", [{"n": 3}]),
     # Rows without any of the values do not count.
     ("stats uniq(t, gone) as a", [{"a": 1}]),
     # `fields.t` is `t`.
