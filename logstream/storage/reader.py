@@ -18,6 +18,7 @@ from logstream.storage.choosing import chosen_days
 from logstream.storage.gathering import Gathering
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub
+from logstream.storage.looking import looks_by_time
 from logstream.storage.overview import MAX_GROUPS, Stats, stats_of
 from logstream.storage.paging import (
     Cursor,
@@ -50,6 +51,8 @@ ENTRY_COLUMNS = (
 _ID_COLUMN = ResultColumn("id", "text")
 
 _TRIES = 3
+_FEW_ROWS = 20_000
+"""Worth a count of each day, so that no more days are read than have them."""
 _NOT_ITS_FORM = (
     duckdb.InterruptException,
     duckdb.OutOfMemoryException,
@@ -128,7 +131,7 @@ class Reader:
             if failed:
                 raise failed[0]
             statement = self._by_day(
-                db, selection, columns, descending=descending, fast=fast
+                db, selection, columns, limit=limit, descending=descending, fast=fast
             )
             result = Result(db, statement, columns, limit=limit, tmp=self._tmp)
             try:
@@ -214,24 +217,30 @@ class Reader:
         selection: Selection,
         columns: Sequence[ResultColumn],
         *,
+        limit: int,
         descending: bool,
         fast: bool,
     ) -> Sql:
         """Each day sorted by itself, one behind the other: the first row comes as soon
-        as in one sort of all, and DuckDB keeps the order.
+        as in one sort of all, and DuckDB keeps the order. With a small limit, only the
+        days that have those rows.
         """
         order = "DESC" if descending else "ASC"
         names = ", ".join(column.name for column in columns)
         where = condition(selection, fast=fast)
-        days = chosen_days(self._partitions, selection, descending=descending)
-        parts = []
-        for partition in self._partitions.readable(days):
-            look = look_into(db, partition, selection.needs)
-            if not look.nowhere:
-                parts.append(
-                    f"(SELECT {names} FROM {look.among(where.text)} "
-                    f"ORDER BY timestamp {order}, id {order})"
-                )
+        looks = looks_by_time(
+            db,
+            self._partitions,
+            selection,
+            where,
+            rows=limit + 1 if limit < _FEW_ROWS else None,
+            descending=descending,
+        )
+        parts = [
+            f"(SELECT {names} FROM {look.among(where.text)} "
+            f"ORDER BY timestamp {order}, id {order} LIMIT {limit + 1:d})"
+            for _, look in looks
+        ]
         if not parts:
             parts.append(f"SELECT {names} FROM {union([])} WHERE {where.text}")
         return Sql(" UNION ALL ".join(parts), where.params * len(parts))

@@ -11,12 +11,13 @@ import msgspec
 from logstream.core.errors import BadRequest
 from logstream.core.plan import First, Plan, Scan
 from logstream.core.sql import Sql
-from logstream.storage.choosing import CHUNK_DAYS, chosen_days
+from logstream.storage.choosing import CHUNK_DAYS
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub, first_line
+from logstream.storage.looking import looks_by_time
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
-from logstream.storage.planning import Look, look_into
+from logstream.storage.planning import Look
 from logstream.storage.results import Result
 from logstream.storage.selection import Selection, condition, union
 
@@ -215,24 +216,14 @@ class Statements:
     ) -> Iterator[tuple[Partition, Look]]:
         """The days that the scan has to read, and where in each; opened one by one."""
         selection = _selection(scan, from_ns, to_ns)
-        where = condition(selection, fast=fast)
-        missing = scan.newest if scan.oldest is None else scan.oldest
-        descending = scan.oldest is None
-        for day in chosen_days(self._partitions, selection, descending=descending):
-            for partition in self._partitions.readable([day]):
-                look = look_into(db, partition, selection.needs)
-                if look.nowhere:
-                    continue
-                if missing is not None:
-                    text = (
-                        "SELECT count(*) FROM "
-                        f"(SELECT 1 FROM {look.among(where.text)} LIMIT ?)"
-                    )
-                    params = (*where.params, missing)
-                    missing -= db.execute(text, params).fetchall()[0][0]
-                yield partition, look
-            if missing is not None and missing <= 0:
-                break
+        return looks_by_time(
+            db,
+            self._partitions,
+            selection,
+            condition(selection, fast=fast),
+            rows=scan.newest if scan.oldest is None else scan.oldest,
+            descending=scan.oldest is None,
+        )
 
 
 class _Begun(Exception):

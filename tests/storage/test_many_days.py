@@ -20,12 +20,14 @@ from logstream.core.plan import Plan
 from logstream.query import compile_filter
 from logstream.query.query import parse_query
 from logstream.storage import choosing, statements
+from logstream.storage import reader as reader_module
 from logstream.storage.batch import Batch
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
+from logstream.storage.results import Result
 from logstream.storage.selection import Selection, union
 from logstream.storage.statements import Statements
 
@@ -406,6 +408,42 @@ def _rows(year: Year, bare: Selection) -> list[tuple[Any, ...]]:
             f"FROM {union(days)} WHERE {' AND '.join(parts)}"
         )
         return db.execute(text, params).fetchall()
+
+
+@pytest.mark.parametrize("few", [0, 20_000], ids=["many", "few"])
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("limit", [1, 35, 1000])
+@pytest.mark.parametrize("text", ["*", "level:fatal", "host:host2", "level:nowhere"])
+def test_rows_are_those_of_a_page(
+    filled: Year,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    limit: int,
+    descending: bool,
+    few: int,
+) -> None:
+    """Whether the days that have them are sought first, or not."""
+    monkeypatch.setattr(reader_module, "_FEW_ROWS", few)
+    asked = selection(text)
+
+    def consume(result: Result) -> tuple[list[str], bool]:
+        ids = [row[0] for rows in result.batches() for row in rows]
+        return ids, result.truncated
+
+    ids, truncated = filled.reader.rows(
+        asked, consume, limit=limit, descending=descending, ids=True
+    )
+    page = filled.reader.entries(asked, limit=limit, descending=descending)
+    assert ids == [str(row.id) for row in page.rows]
+    assert truncated == (page.cursor is not None)
+
+
+def test_a_few_rows_open_the_days_that_have_them(known: Year) -> None:
+    def consume(result: Result) -> int:
+        return sum(len(rows) for rows in result.batches())
+
+    found = opened_by(known, lambda r: r.rows(Selection(), consume, limit=PER_DAY))
+    assert found == {FIRST + timedelta(days=4), FIRST + timedelta(days=3)}
 
 
 # ---- pipes ----

@@ -1,0 +1,46 @@
+"""Looking: the days that a read in the order of time has to read, and where in each."""
+
+from collections.abc import Iterator
+
+import duckdb
+
+from logstream.core.sql import Sql
+from logstream.storage.choosing import chosen_days
+from logstream.storage.partition import Partition
+from logstream.storage.partitions import Partitions
+from logstream.storage.planning import Look, look_into
+from logstream.storage.selection import Selection
+
+
+def looks_by_time(
+    db: duckdb.DuckDBPyConnection,
+    partitions: Partitions,
+    selection: Selection,
+    where: Sql,
+    *,
+    rows: int | None,
+    descending: bool,
+) -> Iterator[tuple[Partition, Look]]:
+    """Each is opened when it is its turn.
+
+    Args:
+        where: The condition of the selection, in the form that is read.
+        rows: Matches that are wanted: days without one are left out, and those behind
+            the day that has the last of them. None: all.
+
+    Raises:
+        duckdb.Error: a day cannot be read in this form.
+    """
+    for day in chosen_days(partitions, selection, descending=descending):
+        for partition in partitions.readable([day]):
+            look = look_into(db, partition, selection.needs)
+            found = 0 if look.nowhere else 1
+            if rows is not None and not look.nowhere:
+                text = f"SELECT 1 FROM {look.among(where.text)} LIMIT ?"
+                counted = f"SELECT count(*) FROM ({text})"
+                found = db.execute(counted, (*where.params, rows)).fetchall()[0][0]
+                rows -= found
+            if found:
+                yield partition, look
+        if rows is not None and rows <= 0:
+            return
