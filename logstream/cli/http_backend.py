@@ -1,7 +1,7 @@
 """The commands' questions, asked of a running server over its REST API."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -21,12 +21,13 @@ from logstream.cli.backend import (
     Stored,
     Totals,
 )
+from logstream.cli.http_bodies import saved_path, search_body, span, sql_body
 from logstream.cli.http_parts import copy_parts
 from logstream.client.problems import error_of
-from logstream.core.errors import BadRequest, ConfigError, ServerUnreachable
+from logstream.client.reaching import base_url, reached
+from logstream.core.errors import BadRequest, ServerUnreachable
 from logstream.core.findings import Report
 from logstream.core.results import Table
-from logstream.core.timestamps import format_ns
 
 PAGE_ENTRIES = 5_000
 """Asked for at a time."""
@@ -67,11 +68,7 @@ class HttpBackend:
     """
 
     def __init__(self, url: str) -> None:
-        self.where = url.rstrip("/")
-        if not self.where.startswith(("http://", "https://")):
-            raise ConfigError(
-                f"{url!r} is no address of a server: write such as http://127.0.0.1:8000"
-            )
+        self.where = base_url(url)
         self.left_out: set[str] = set()
         """Days that answers lack, since the server cannot read them."""
         self.stuck_entries = 0
@@ -91,7 +88,7 @@ class HttpBackend:
     def search(self, search: Search) -> Iterator[Found]:
         left = search.limit or None
         page_entries: int | None = PAGE_ENTRIES
-        body = _search_body(search)
+        body = search_body(search)
         cursor: dict[str, str] = {}
         while True:
             if page_entries is not None:
@@ -115,31 +112,31 @@ class HttpBackend:
                 return
 
     def table(self, search: Search) -> Table:
-        body = _search_body(search) | {"format": "table"}
+        body = search_body(search) | {"format": "table"}
         if search.limit:
             body["limit"] = search.limit
         return _decode(self._call("POST", "/api/v1/query", json=body), Table)
 
     def explain(self, search: Search) -> dict[str, Any]:
-        body = _search_body(search) | {"explain": True}
+        body = search_body(search) | {"explain": True}
         response = self._call("POST", "/api/v1/query", json=body)
         return _decode(response, dict[str, Any])
 
     def write(
         self, search: Search, how: FileFormat, sink: Callable[[bytes], None]
     ) -> None:
-        body = _search_body(search) | {"format": how, "limit": search.limit}
+        body = search_body(search) | {"format": how, "limit": search.limit}
         self._stream("/api/v1/query", body, sink, in_lines=how == "ndjson")
 
     def sql(self, asked: Sql) -> Table:
-        response = self._call("POST", "/api/v1/sql", json=_sql_body(asked, "table"))
+        response = self._call("POST", "/api/v1/sql", json=sql_body(asked, "table"))
         table = _decode(response, Table)
         return msgspec.structs.replace(table, truncated=_is_truncated(response))
 
     def write_sql(
         self, asked: Sql, how: FileFormat, sink: Callable[[bytes], None]
     ) -> bool:
-        response = self._call("POST", "/api/v1/sql", json=_sql_body(asked, how))
+        response = self._call("POST", "/api/v1/sql", json=sql_body(asked, how))
         sink(response.content)
         return _is_truncated(response)
 
@@ -154,7 +151,7 @@ class HttpBackend:
     ) -> dict[str, int]:
         analysis: dict[str, Any] = {
             "type": "frequency",
-            "time_range": _span(from_ns, to_ns),
+            "time_range": span(from_ns, to_ns),
             "group_by": group_by,
         }
         if text:
@@ -179,7 +176,7 @@ class HttpBackend:
         self, *, text: str, from_ns: int | None, to_ns: int | None, dry_run: bool
     ) -> Gone:
         asked = {"filter": text} if text.strip() else {"all": "true"}
-        asked |= _span(from_ns, to_ns)
+        asked |= span(from_ns, to_ns)
         asked |= {"dry_run": "true"} if dry_run else {}
         answer = self._call("DELETE", "/api/v1/logs", params=asked, timeout=_LONG)
         return _decode(answer, Gone)
@@ -197,7 +194,7 @@ class HttpBackend:
         return _decode(self._call("GET", "/api/v1/saved"), list[Named])
 
     def saved_one(self, name: str) -> Named:
-        return _decode(self._call("GET", _saved_path(name)), Named)
+        return _decode(self._call("GET", saved_path(name)), Named)
 
     def save(self, name: str, query: str, *, description: str, replace: bool) -> Named:
         body = {
@@ -209,7 +206,7 @@ class HttpBackend:
         return _decode(self._call("POST", "/api/v1/saved", json=body), Named)
 
     def unsave(self, name: str) -> Named:
-        answer = self._call("DELETE", _saved_path(name))
+        answer = self._call("DELETE", saved_path(name))
         return _decode(answer, _Removed).removed
 
     def backup(self, folder: str) -> Saved:
@@ -227,7 +224,7 @@ class HttpBackend:
         self.stuck_entries = max(self.stuck_entries, int(stuck))
 
     def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
-        with self._reached():
+        with reached(self.where):
             response = self._client.request(method, path, **more)
         if response.is_success:
             return response
@@ -237,24 +234,13 @@ class HttpBackend:
         self, path: str, body: Any, sink: Callable[[bytes], None], *, in_lines: bool
     ) -> None:
         request = self._client.build_request("POST", path, json=body)
-        with self._reached():
+        with reached(self.where):
             response = self._client.send(request, stream=True)
         with closing(response):
             if not response.is_success:
                 response.read()
                 raise error_of(response, self.where)
             copy_parts(response, sink, where=self.where, in_lines=in_lines)
-
-    @contextmanager
-    def _reached(self) -> Iterator[None]:
-        try:
-            yield
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            reason = str(error) or type(error).__name__
-            raise ServerUnreachable(
-                f"No LogStream server answers at {self.where} ({reason}): start one "
-                "with `logstream serve`, or name another with --server."
-            ) from None
 
 
 def answers(url: str, *, timeout_s: float = 2.0) -> bool:
@@ -266,45 +252,8 @@ def answers(url: str, *, timeout_s: float = 2.0) -> bool:
     return response.is_success and b'"version"' in response.content
 
 
-def _search_body(search: Search) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "sort_by": search.sort_by,
-        "sort_order": "desc" if search.descending else "asc",
-        **_span(search.from_ns, search.to_ns),
-    }
-    if search.text:
-        body["filter"] = search.text
-    if search.levels:
-        body["levels"] = list(search.levels)
-    if search.sources:
-        body["source"] = list(search.sources)
-    if search.ids:
-        body["ids"] = True
-    return body
-
-
-def _sql_body(asked: Sql, how: str) -> dict[str, Any]:
-    body = {"sql": asked.text, "format": how, **_span(asked.from_ns, asked.to_ns)}
-    return body if asked.limit is None else {**body, "limit": asked.limit}
-
-
 def _is_truncated(response: httpx.Response) -> bool:
     return bool(response.headers.get("LogStream-Truncated") == "true")
-
-
-def _saved_path(name: str) -> str:
-    """Raises BadRequest: it would be another path."""
-    from urllib.parse import quote
-
-    from logstream.storage.saved_queries import check_name
-
-    check_name(name)
-    return f"/api/v1/saved/{quote(name, safe='')}"
-
-
-def _span(from_ns: int | None, to_ns: int | None) -> dict[str, str]:
-    span = {"from": from_ns, "to": to_ns}
-    return {name: format_ns(ns) for name, ns in span.items() if ns is not None}
 
 
 def _next_page(response: httpx.Response) -> dict[str, str]:

@@ -8,7 +8,7 @@ import msgspec
 from logstream.client.answer import Form
 from logstream.client.database import Question
 from logstream.client.problems import error_of
-from logstream.core.errors import ConfigError, ServerUnreachable
+from logstream.client.reaching import base_url, reached
 from logstream.core.timestamps import format_ns
 
 
@@ -24,12 +24,7 @@ class RemotePlace:
     """
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
-        self.where = url.rstrip("/")
-        if not self.where.startswith(("http://", "https://")):
-            raise ConfigError(
-                f"{url!r} is no address of a server: write such as "
-                "http://127.0.0.1:8000"
-            )
+        self.where = base_url(url)
         timeout = httpx.Timeout(10.0, read=timeout_s)
         self._client = httpx.Client(base_url=self.where, timeout=timeout)
 
@@ -53,13 +48,8 @@ class RemotePlace:
         self._client.close()
 
     def _post(self, path: str, **options: Any) -> bytes:
-        try:
+        with reached(self.where):
             response = self._client.post(path, **options)
-        except httpx.TransportError as error:
-            raise ServerUnreachable(
-                f"No server answers at {self.where} ({error}): start one with "
-                "`logstream serve`."
-            ) from None
         if response.is_success:
             return response.content
         raise error_of(response, self.where)
