@@ -11,7 +11,6 @@ process has locked is only waited for.
 
 import logging
 import os
-import shutil
 import threading
 import time
 from collections import OrderedDict
@@ -26,6 +25,8 @@ import msgspec
 
 from logstream.core.durable import sync_folder
 from logstream.core.errors import StorageCorrupt, StorageError
+from logstream.storage import checkpoints
+from logstream.storage.attaching import attach_when_free, detach
 from logstream.storage.control import QueryControl, current_control
 from logstream.storage.day_statistics import DayStatistics, Statistics
 from logstream.storage.generations import drop_files, files_in
@@ -40,10 +41,14 @@ from logstream.storage.partition import (
     Partition,
     PartitionState,
     day_of,
-    day_of_name,
-    index_of,
     is_corrupt,
     wal_of,
+)
+from logstream.storage.removal import (
+    finish_removals,
+    rename_away,
+    unlink_all,
+    what_goes,
 )
 from logstream.storage.shredding import Names
 from logstream.telemetry.metrics import PARTITIONS, PARTITIONS_BROKEN
@@ -51,38 +56,17 @@ from logstream.telemetry.metrics import PARTITIONS, PARTITIONS_BROKEN
 _log = logging.getLogger(__name__)
 
 MAX_OPEN_DAYS = 64
-REMOVED = ".removed"
-"""What a file is called from the moment its day is gone until it is unlinked."""
 _REMOVE_TIMEOUT_S = 10.0
 _BROKEN_PAUSE_S = 5.0
-_CHECKPOINT_WAIT_S = 5.0
-_CHECKPOINT_ROOM = 1 << 20
-"""Bytes that it takes besides, for lists of what is in the file."""
 _REOPEN_TIMEOUT_S = 2.0
 _RENEW_ROWS = 2_000_000
 """After so many, what DuckDB holds of a day is dropped. It keeps all that it writes,
 60 MB a million, up to its limit, and lists of that, 16 MB a million, unlimited."""
-_STILL_READ = "Unique file handle conflict"
-_FREE_TIMEOUT_S = 2.0
-_FREE_PAUSE_S = 0.01
 _LOOK_TIMEOUT_S = 60.0
 _READ_ALL = """
 SELECT max(id), max(timestamp), max(source), max(level), max(length(message)),
     max(length(CAST(fields AS VARCHAR))), (SELECT max(segment) FROM {name}.applied)
 FROM {name}.entries
-"""
-ROW_GROUP_ROWS = 20_480
-"""A sixth of DuckDB's default: a body of 8 MB makes a whole one, which is compressed,
-shredded and in the file as it is loaded. What does not is logged, and held in memory
-until a checkpoint: with 61 440, 738 MB at the peak of five million entries, now 473 MB
-at that of two. A compacted day has DuckDB's own size."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS {name}.entries (
-    id BIGINT NOT NULL, timestamp TIMESTAMP_NS NOT NULL, source VARCHAR NOT NULL,
-    level VARCHAR NOT NULL, message VARCHAR NOT NULL, fields VARIANT);
-CREATE TABLE IF NOT EXISTS {name}.applied (
-    segment BIGINT NOT NULL, entries BIGINT NOT NULL, raw_bytes BIGINT NOT NULL);
 """
 
 
@@ -126,7 +110,7 @@ class Partitions:
         self._broken: dict[date, _Broken] = {}
         self._names: dict[date, Names] = {}
         """Of days that were let go of while they take entries in."""
-        removed = _finish_removals(folder) if folder is not None else set()
+        removed = finish_removals(folder) if folder is not None else set()
         self._files: dict[date, Path] = files_in(folder) if folder else {}
         self._days: set[date] = set(self._files)
         self._lost = LostDays(folder, register, self._days, removed)
@@ -192,7 +176,7 @@ class Partitions:
             if not make and day not in self._days:
                 raise StorageError(f"The partition of {day} was removed.")
             try:
-                partition = self._open_when_free(day)
+                partition = self._open(day)
             except duckdb.Error as error:
                 reason = first_line(error)
                 until = time.monotonic() + _BROKEN_PAUSE_S
@@ -233,7 +217,7 @@ class Partitions:
             if damaged is not None:
                 damaged.writers.end()
                 del self._attached[day]
-                self._detach(damaged)
+                detach(self._hub, damaged)
             self._days.discard(day)
             self._set_gauges()
 
@@ -253,7 +237,7 @@ class Partitions:
         with partition.writers.alone(_REMOVE_TIMEOUT_S) as alone:
             if not alone:
                 return None
-            found = self._what_goes(partition)
+            found = what_goes(self._hub, partition, timeout_s=_REMOVE_TIMEOUT_S)
             if found is None or not found.segments.isdisjoint(unsettled):
                 return None
             with self._lock:
@@ -296,7 +280,7 @@ class Partitions:
             self._attached[partition.day] = fresh
             self._statistics.drop(partition.day)
             partition.writers.end()
-            self._detach(partition)
+            detach(self._hub, partition)
         drop_files(old)
         sync_folder(path.parent)
 
@@ -405,7 +389,7 @@ class Partitions:
             rows = partition.dirty_rows
             if not rows or not (urgent or when(partition)):
                 continue
-            if self._checkpoint(partition, alone=urgent):
+            if checkpoints.checkpoint(self._hub, partition, alone=urgent):
                 partition.mark_clean(rows)
                 total -= logged[partition]
                 done += 1
@@ -417,90 +401,36 @@ class Partitions:
         """Let go of a day that much was loaded into, if nobody reads it: DuckDB drops
         what it holds of its file, and the next use attaches it anew.
         """
-        with partition.writers.alone(_CHECKPOINT_WAIT_S) as alone:
+        with partition.writers.alone(checkpoints.WAIT_S) as alone:
             if not alone or not self.checkpoint_now(partition):
                 return
             partition.mark_clean(partition.dirty_rows)
             with self._lock:
                 if self._attached.get(partition.day) is partition and partition.is_idle:
                     self._names[partition.day] = partition.names
-                    self._detach(partition)
+                    detach(self._hub, partition)
                     partition.writers.end()
                     del self._attached[partition.day]
 
-    def _checkpoint(self, partition: Partition, *, alone: bool) -> bool:
-        if not self._has_room(partition):
-            return False  # it would fail, and take the day away for a moment
-        if alone:
-            with partition.writers.alone(_CHECKPOINT_WAIT_S) as got:
-                return got and self.checkpoint_now(partition)
-        if not partition.writers.enter(wait=False):
-            return False  # its file is being copied or replaced
-        try:
-            return self.checkpoint_now(partition)
-        finally:
-            partition.writers.leave()
-
     def checkpoint_now(self, partition: Partition) -> bool:
         """For those that share it or have it alone. Whether it worked."""
-        cursor = self._hub.cursor()
-        try:
-            wide = partition.names.wide
-            with self._hub.noticing(), self._hub.shredding.off(wide):
-                cursor.execute(f"CHECKPOINT {partition.name}")
-        except duckdb.TransactionException:
-            return False  # a load is under way: the next quiet moment will do
-        except duckdb.Error as error:
-            _log.warning("A checkpoint failed: %s", first_line(error))
-            return False
-        finally:
-            cursor.close()
-        return True
-
-    def _what_goes(self, partition: Partition) -> "_Content | None":
-        try:
-            with self._hub.reading(_REMOVE_TIMEOUT_S) as cursor:
-                text = f"SELECT segment FROM {partition.name}.applied"
-                segments = {row[0] for row in cursor.execute(text).fetchall()}
-                text = f"SELECT count(*) FROM {partition.name}.entries"
-                rows = cursor.execute(text).fetchall()[0][0]
-        except StorageError as error:
-            _log.warning("A partition is not removed: %s", error)
-            return None
-        return _Content(rows, segments)
+        return checkpoints.checkpoint_now(self._hub, partition)
 
     def _unlink(self, partition: Partition) -> None:
         """The rename is the moment from which on the day is gone, after a crash too."""
         path = partition.path
         if path is None:
-            self._detach(partition)
+            detach(self._hub, partition)
             return
-        removed = path.with_name(path.name + REMOVED)
         try:
-            path.rename(removed)
+            removed = rename_away(path)
             self._lost.save(self._days - {partition.day})
         except OSError as failure:
             raise StorageError(
                 f"The partition {path} cannot be removed ({failure.strerror})."
             ) from None
-        self._detach(partition)
-        sync_folder(path.parent)
-        wal_of(path).unlink(missing_ok=True)
-        index_of(path).unlink(missing_ok=True)
-        removed.unlink(missing_ok=True)
-
-    def _open_when_free(self, day: date) -> Partition:
-        """A day that was just detached stays with the queries that read it until they
-        end; they end soon, since its file was replaced or a checkpoint of it failed.
-        """
-        until = time.monotonic() + _FREE_TIMEOUT_S
-        while True:
-            try:
-                return self._open(day)
-            except duckdb.Error as error:
-                if _STILL_READ not in str(error) or time.monotonic() > until:
-                    raise
-            time.sleep(_FREE_PAUSE_S)
+        detach(self._hub, partition)
+        unlink_all(path, removed)
 
     def _open(self, day: date) -> Partition:
         """Raises duckdb.Error."""
@@ -512,22 +442,7 @@ class Partitions:
         if path is not None and wal_of(path).exists():
             partition.mark_dirty(1)  # left by a crash: rows that are not checkpointed
             partition.names.wide = True  # they may be of any kind
-        # ATTACH takes no parameters; a path of ours may hold a quote all the same.
-        quoted = (str(path) if path else ":memory:").replace("'", "''")
-        cursor = self._hub.cursor()
-        try:
-            cursor.execute(
-                f"ATTACH '{quoted}' AS {partition.name} "
-                f"(STORAGE_VERSION 'latest', ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
-            )
-            try:
-                if not complete:
-                    cursor.execute(_SCHEMA.format(name=partition.name))
-            except duckdb.Error:
-                self._detach(partition)
-                raise
-        finally:
-            cursor.close()
+        attach_when_free(self._hub, partition, has_tables=complete)
         return partition
 
     def _detach_unused(self, besides: Partition | None = None) -> None:
@@ -542,17 +457,10 @@ class Partitions:
                 continue
             with partition.writers.alone(0) as alone:
                 if alone:
-                    self._detach(partition)
+                    detach(self._hub, partition)
                     partition.writers.end()
                     del self._attached[partition.day]
                     over -= 1
-
-    def _has_room(self, partition: Partition) -> bool:
-        """Whether a checkpoint may succeed; it compresses what is in the log."""
-        if partition.path is None:
-            return True
-        needed = partition.logged_bytes() // 4 + _CHECKPOINT_ROOM
-        return shutil.disk_usage(partition.path.parent).free >= needed
 
     def mends(self, error: duckdb.Error) -> bool:
         """Whether a query that failed with this may work when it is tried again: a
@@ -583,7 +491,7 @@ class Partitions:
             with partition.writers.alone(_REOPEN_TIMEOUT_S) as alone, self._lock:
                 if not alone or self._attached.get(partition.day) is not partition:
                     continue
-                self._detach(partition)
+                detach(self._hub, partition)
                 partition.writers.end()
                 del self._attached[partition.day]
             _log.warning("%s is opened anew after a failed checkpoint.", partition.day)
@@ -598,7 +506,7 @@ class Partitions:
                     continue
                 if not partition.is_gone():
                     continue
-                self._detach(partition)
+                detach(self._hub, partition)
                 partition.writers.end()
                 del self._attached[partition.day]
                 self._miss(partition.day)
@@ -686,15 +594,6 @@ class Partitions:
             cursor.close()
         return True
 
-    def _detach(self, partition: Partition) -> None:
-        cursor = self._hub.cursor()
-        try:
-            cursor.execute(f"DETACH {partition.name}")
-        except duckdb.Error as error:
-            _log.warning("A partition was not detached: %s", first_line(error))
-        finally:
-            cursor.close()
-
     def _set_gauges(self) -> None:
         PARTITIONS.set(len(self._days))
         PARTITIONS_BROKEN.set(len(self._broken) + len(self._lost))
@@ -703,22 +602,3 @@ class Partitions:
         if self._folder is None:
             return None
         return self._files.get(day, self._folder / f"{day.isoformat()}{SUFFIX}")
-
-
-class _Content(msgspec.Struct, frozen=True):
-    rows: int
-    segments: set[int]
-    """Of the journal, that it has applied."""
-
-
-def _finish_removals(folder: Path) -> set[date]:
-    """Days whose removal a crash cut short."""
-    days = set()
-    for removed in folder.glob(f"*{SUFFIX}{REMOVED}"):
-        path = removed.with_name(removed.name.removesuffix(REMOVED))
-        if not path.exists():
-            wal_of(path).unlink(missing_ok=True)
-        removed.unlink(missing_ok=True)
-        if (day := day_of_name(path)) is not None:
-            days.add(day)
-    return days

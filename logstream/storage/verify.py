@@ -26,7 +26,8 @@ from logstream.storage.partition import (
     generation_of,
     index_of,
 )
-from logstream.storage.partitions import REMOVED, Partitions
+from logstream.storage.partitions import Partitions
+from logstream.storage.removal import REMOVED
 from logstream.storage.skip_index import open_index
 
 LETTERS = "dead-letters.duckdb"
