@@ -32,8 +32,12 @@ ChainFactory = Callable[[], Chain]
 class ChainGone(Exception):
     """The chain did not answer in time, or its process ended; make a new runner."""
 
-    def __init__(self, detail: str, *, reason: DeadReason) -> None:
+    def __init__(
+        self, detail: str, *, reason: DeadReason, killed: bool = False
+    ) -> None:
         super().__init__(detail)
+        self.killed = killed
+        """Its process ended, and somebody else may have done that."""
         self.reason: DeadReason = reason
         """Of an entry that it was about alone."""
 
@@ -122,7 +126,9 @@ class ProcessRunner:
             self.close()
             code = self._process.exitcode
             raise ChainGone(
-                f"its process ended (exit {code})", reason="processor_error"
+                f"its process ended (exit {code})",
+                reason="processor_error",
+                killed=True,
             ) from error
         assert isinstance(answer, _Answer)
         payload = os.pread(self._shared, answer.size, 0)

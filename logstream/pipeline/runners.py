@@ -22,6 +22,7 @@ class _Task:
     def __init__(self, chunk: Chunk) -> None:
         self.chunk = chunk
         self.result: Future[ChunkResult] = Future()
+        self.tried = False
 
     def __lt__(self, other: "_Task") -> bool:
         return self.chunk.first_id < other.chunk.first_id
@@ -100,13 +101,24 @@ class Runners:
                 result = runner.run(task.chunk, timeout_s=self._timeout_s)
             except ChainGone as gone:
                 runner = None
-                task.result.set_exception(gone)
+                if not (gone.killed and self._try_again(task)):
+                    task.result.set_exception(gone)
             except BaseException as error:  # noqa: BLE001 - whoever waits has it
                 task.result.set_exception(error)
             else:
                 task.result.set_result(result)
         if runner is not None:
             runner.close()
+
+    def _try_again(self, task: _Task) -> bool:
+        """Once: a process that was killed from outside says nothing about the chunk."""
+        with self._wake:
+            if task.tried or self._closed:
+                return False
+            task.tried = True
+            heapq.heappush(self._queue, task)
+            self._wake.notify()
+            return True
 
     def _try_to_make(self) -> ChainRunner | None:
         try:

@@ -202,6 +202,11 @@ class Hub:
                 self._fail(first_line(error))
             raise
 
+    def note(self, error: duckdb.Error) -> None:
+        """Notice it when this one is for good, whatever it is that failed."""
+        if invalid_database(error) is None and is_fatal(error):
+            self._fail(first_line(error))
+
     def _fail(self, reason: str) -> None:
         with self._failure_lock:
             if self._failure:

@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 ASIDE = ".broken-"
 GONE = "missing: its file is gone"
+_SMALLEST_BYTES = 12_288
+"""Of a DuckDB file: three headers."""
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,7 @@ class LostDays:
     Args:
         folder: Of the partitions; None: in memory, where nothing is lost.
         path: Of the register; None: nothing is missed.
+        before: What it says.
         days: Whose files there are.
         removed: Days whose removal a crash cut short.
     """
@@ -54,6 +57,7 @@ class LostDays:
         self,
         folder: Path | None,
         path: Path | None,
+        before: Register,
         days: Collection[date],
         removed: Collection[date],
     ) -> None:
@@ -62,7 +66,6 @@ class LostDays:
         for aside in folder.glob(f"*{SUFFIX}{ASIDE}*") if folder else ():
             if aside.suffix != WAL and day_of_name(aside) is not None:
                 self._aside[aside] = "it was set aside before"
-        before = _read(path)
         known = {day_of_name(aside) for aside in self._aside} | {*days, *removed}
         self._missing = {
             day: reason
@@ -155,6 +158,16 @@ class LostDays:
             self._saved = now
 
 
+def drop_unfinished(path: Path | None) -> bool:
+    """Remove a file that DuckDB never finished to make, since the process was killed or
+    the disk full: nothing was ever in it. Whether it was one.
+    """
+    if path is None or not path.exists() or path.stat().st_size >= _SMALLEST_BYTES:
+        return False
+    path.unlink()
+    return True
+
+
 def verify_register(path: Path, days: Collection[date], report: Report) -> None:
     """Of a folder that no process uses, which has the files of these days."""
     try:
@@ -169,7 +182,8 @@ def verify_register(path: Path, days: Collection[date], report: Report) -> None:
         report.problem(f"partitions/{day}{SUFFIX}", GONE)
 
 
-def _read(path: Path | None) -> Register:
+def read_register(path: Path | None) -> Register:
+    """An empty one if it cannot be read."""
     if path is None or not path.exists():
         return Register()
     try:

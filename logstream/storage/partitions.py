@@ -32,7 +32,7 @@ from logstream.storage.day_statistics import DayStatistics, Statistics
 from logstream.storage.generations import drop_files, files_in
 from logstream.storage.holding import hold
 from logstream.storage.hub import Hub, first_line, invalid_database
-from logstream.storage.lost_days import GONE, LostDays
+from logstream.storage.lost_days import GONE, LostDays, drop_unfinished, read_register
 from logstream.storage.partition import (
     INDEX,
     NS_PER_DAY,
@@ -110,10 +110,18 @@ class Partitions:
         self._broken: dict[date, _Broken] = {}
         self._names: dict[date, Names] = {}
         """Of days that were let go of while they take entries in."""
+<<<<<<< logstream/storage/partitions.py
+        removed = _finish_removals(folder) if folder is not None else set()
+        before = read_register(register)
+=======
         removed = finish_removals(folder) if folder is not None else set()
+>>>>>>> /tmp/m.new
         self._files: dict[date, Path] = files_in(folder) if folder else {}
+        for day in {*self._files} - {*before.days} | {*before.missing}:
+            if drop_unfinished(self._files.get(day)):
+                del self._files[day]
         self._days: set[date] = set(self._files)
-        self._lost = LostDays(folder, register, self._days, removed)
+        self._lost = LostDays(folder, register, before, self._days, removed)
         self._set_gauges()
         hub.on_invalid(self._note_invalid)
         hub.on_corrupt(self.set_damaged_aside)
@@ -178,6 +186,9 @@ class Partitions:
             try:
                 partition = self._open(day)
             except duckdb.Error as error:
+                self._hub.note(error)
+                if day not in self._days:
+                    drop_unfinished(self._path_of(day))
                 reason = first_line(error)
                 until = time.monotonic() + _BROKEN_PAUSE_S
                 self._broken[day] = _Broken(reason, until)

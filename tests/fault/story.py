@@ -111,6 +111,8 @@ class Story:
             came += metrics["logstream_journal_replayed_entries_total"]
             assert came == metrics["logstream_logs_processed_total"]
             assert server.get("/api/v1/queue")["entries"] == 0
+            # Nothing was damaged, whenever it was killed: nothing was set aside.
+            assert server.get("/api/v1/storage")["totals"]["broken"] == 0
             assert server.terminate() == 0
         assert "Stopped: " in server.output()
         assert {path.name for path in (server.data / "journal").iterdir()} == {"next"}
