@@ -68,6 +68,9 @@ _NAMED: Final[dict[Kind, tuple[tuple[str, float], ...]]] = {
 }
 
 
+_COUNTED = re.compile(r"(?:(?:^|_)(?:bytes|seconds|secs)|[a-z](?:Bytes|Seconds)|_s)$")
+
+
 class Quantity(msgspec.Struct, frozen=True):
     kind: Kind
     value: float
@@ -103,6 +106,11 @@ def scale_of(name: str, kind: Kind) -> float:
         if re.search(f"(?:{ending})$", name):
             return scale
     return 1.0
+
+
+def is_of_numbers(name: str, kind: Kind) -> bool:
+    """Whether a field of this name is one of plain numbers, as far as one can tell."""
+    return scale_of(name, kind) != 1.0 or _COUNTED.search(name) is not None
 
 
 def _seconds(text: str) -> float | None:

@@ -59,6 +59,7 @@ from logstream.query.meaning import condition_of
 from logstream.query.names import Column, Path
 from logstream.query.nodes import And, Expr, Not, Or, fold_tree
 from logstream.query.options import with_options_merged
+from logstream.query.quantities import is_of_numbers
 from logstream.query.value_tests import looks_often, test_of
 from logstream.query.words import words_of
 
@@ -191,6 +192,21 @@ def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
     return of("{} AND {}::DOUBLE IS NOT NULL", test, value)
 
 
+def _quantity_between(condition: QuantityBetween, way: tuple[str, ...]) -> Sql:
+    """Where the name tells of numbers, only as these: 4 ms for 500 000 instead of 76.
+    A text with a unit then fails the statement.
+    """
+    if not is_of_numbers(condition.subject.name, condition.kind):
+        return _fast_text(condition, way)
+    value = extract(way)
+    ends = condition.low, condition.high
+    test = of("{}::DOUBLE * ? BETWEEN ? AND ?", value, condition.scale, *ends)
+    if condition.low <= max(0.0, condition.scale) and condition.high >= 0:
+        # A bool casts to 0 or 1, and is no quantity.
+        test = of("{} AND {}::VARCHAR NOT IN ('true', 'false')", test, value)
+    return of("{} AND {}::DOUBLE IS NOT NULL", test, value)
+
+
 def _text(condition: OfText, layout: Layout) -> Sql:
     subject = condition.subject
     if isinstance(subject, Column):
@@ -199,6 +215,8 @@ def _text(condition: OfText, layout: Layout) -> Sql:
     if not path.ways:
         return FALSE
     if _is_fast(path, layout):
+        if isinstance(condition, QuantityBetween):
+            return _quantity_between(condition, path.ways[0])
         return _fast_text(condition, path.ways[0])
     if looks_often(condition):
         return _any_text(condition, path)

@@ -326,7 +326,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """Rows by the order that they have."""
         if self.is_whole and self.scan is not None:
             by_time = _newest_first(self.scan)
-            keys = self.keys if self.order else by_time
+            keys = self.keys if self.order not in ((), by_time) else by_time
             if keys and self.scan.take_first(sql_of_order(keys), rows + offset):
                 if keys == by_time:
                     self.scan.newest = rows + offset

@@ -181,6 +181,30 @@ def test_a_known_key_leaves_one_way_for_a_dotted_name() -> None:
     assert "variant_extract_string" in query.fast_sql.text
 
 
+@pytest.mark.parametrize(
+    ("text", "is_of_numbers"),
+    [
+        ("took_ms:>250ms", True),
+        ("bodyBytes:>1kB", True),
+        ("bytes:>1kB", True),
+        ("wait_s:>1m", True),
+        ("took:>250ms", False),
+        ("size:>1kB", False),
+        ("items:>1m", False),
+    ],
+)
+def test_a_name_tells_that_a_quantity_is_a_number(
+    text: str, is_of_numbers: bool
+) -> None:
+    """Then it is compared as one, and texts with a unit are left to the safe form."""
+    sql = compile_filter(text).fast_sql.text
+    assert (
+        sql.startswith("variant_extract(fields, ?)::DOUBLE * ? BETWEEN")
+        is is_of_numbers
+    )
+    assert "'true', 'false'" in compile_filter("took_ms:<1s").fast_sql.text
+
+
 def test_a_fast_comparison_of_numbers_is_one_cast() -> None:
     """Bools would cast to 0 and 1: they are looked at only when those are in range."""
     sql = compile_filter("status:>=500").fast_sql
