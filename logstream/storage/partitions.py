@@ -110,12 +110,8 @@ class Partitions:
         self._broken: dict[date, _Broken] = {}
         self._names: dict[date, Names] = {}
         """Of days that were let go of while they take entries in."""
-<<<<<<< logstream/storage/partitions.py
-        removed = _finish_removals(folder) if folder is not None else set()
-        before = read_register(register)
-=======
         removed = finish_removals(folder) if folder is not None else set()
->>>>>>> /tmp/m.new
+        before = read_register(register)
         self._files: dict[date, Path] = files_in(folder) if folder else {}
         for day in {*self._files} - {*before.days} | {*before.missing}:
             if drop_unfinished(self._files.get(day)):
