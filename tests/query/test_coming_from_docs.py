@@ -1,11 +1,14 @@
-"""The pages for people who come from elsewhere: each query of ours in them compiles."""
+"""The pages for people who come from elsewhere: each query of ours in them runs."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from logstream.query.query import compile_query, parse_query
+from tests.query.pipes_logs import DAY, ENTRIES
+from tests.query.pipes_store import Asked
 
 PAGES = sorted((Path(__file__).parents[2] / "docs/coming-from").glob("*.md"))
 _ROW = re.compile(r"^\|.*[^\\]\| `(.*)` \|$")
@@ -30,7 +33,17 @@ def test_there_is_a_page_for_each() -> None:
         assert len(of_page) == len(rows) - 2, page  # less the header and its line
 
 
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    made = Asked(tmp_path_factory.mktemp("store"), ENTRIES)
+    yield made
+    made.close()
+
+
 @pytest.mark.parametrize(("page", "text"), examples())
-def test_an_example_compiles(page: str, text: str) -> None:
+def test_an_example_runs(ask: Asked, page: str, text: str) -> None:
+    """And reads back as what it says."""
     query = compile_query(text)
     assert parse_query(str(query)) == query
+    rows = ask(text, from_ns=DAY, to_ns=DAY + 2 * 86_400 * 10**9)
+    assert len(rows) <= 10_000
