@@ -87,6 +87,7 @@ class Statistics:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._saving = threading.Lock()
         self._valid: dict[date, DayStatistics] = {}
         self._read: dict[date, DayStatistics] | None = None
         """As the file had it, as far as nobody asked for it yet."""
@@ -127,18 +128,20 @@ class Statistics:
         """Write down what is known of these days, if there is anything new. A failure
         is only logged: it costs time, no answer.
         """
-        with self._lock:
-            if self._path is None or not self._changed:
-                return
-            self._changed = False
-            known = {**(self._read or {}), **self._valid}
-        kept = _Kept(
-            version=VERSION, days={day: known[day] for day in known if day in days}
-        )
-        try:
-            write_durably(self._path, msgspec.json.encode(kept))
-        except OSError as failure:
-            _log.warning("Statistics of days cannot be kept: %s", failure)
+        if self._path is None:
+            return
+        with self._saving:
+            with self._lock:
+                if not self._changed:
+                    return
+                self._changed = False
+                known = {**(self._read or {}), **self._valid}
+            found = {day: known[day] for day in known if day in days}
+            content = msgspec.json.encode(_Kept(version=VERSION, days=found))
+            try:
+                write_durably(self._path, content)
+            except OSError as failure:
+                _log.warning("Statistics of days cannot be kept: %s", failure)
 
 
 def count(
