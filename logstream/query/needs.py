@@ -16,12 +16,13 @@ from logstream.core.needs import (
     any_of,
     is_indexed,
 )
-from logstream.query.conditions import Condition, Either, Like, OneOf, Speaks
+from logstream.query.conditions import Condition, Either, Fits, Like, OneOf, Speaks
 from logstream.query.folding import fold
 from logstream.query.glob import Glob, glob_of
 from logstream.query.meaning import condition_of
 from logstream.query.names import COLUMN_NAMES, Column, Subject
 from logstream.query.nodes import And, Expr, Not, Or, fold_tree
+from logstream.query.pattern_needs import words_of_pattern
 
 _WORDS = re.compile(f"[{WORD_CHARS}]+")
 MAX_NEEDS = 200
@@ -58,6 +59,9 @@ def _need(condition: Condition) -> Need | None:
             return _words(glob)
         case OneOf(subject, texts):
             return _texts(subject, texts)
+        case Fits(Column("message"), pattern):
+            words: list[Need | None] = [*map(Word, words_of_pattern(pattern))]
+            return all_of(words)
         case Like(Column("message"), glob):
             return _words(_folded(glob))
         case _:
