@@ -5,14 +5,20 @@ that the two forms of a filter, SQL and Python, cannot disagree about it.
 """
 
 import math
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, assert_never
 
 from logstream.core.errors import BadRequest
-from logstream.core.levels import LEVELS, level_of
-from logstream.core.timestamps import MAX_NS, MIN_NS, now_ns
+from logstream.core.timestamps import now_ns
+from logstream.query.bounds import (
+    ends_of,
+    id_of,
+    ids_between,
+    level_named,
+    levels_between,
+    times_between,
+)
 from logstream.query.conditions import (
     Absent,
     Always,
@@ -34,7 +40,6 @@ from logstream.query.conditions import (
 )
 from logstream.query.folding import fold
 from logstream.query.glob import Glob, Wild, glob_of
-from logstream.query.instants import back_from, covered, is_length
 from logstream.query.names import Column, Path, Subject, subject_of
 from logstream.query.networks import network_of
 from logstream.query.nodes import (
@@ -60,9 +65,6 @@ MAX_WILDCARDS = 100
 
 NULL: Final = "null"
 """As a value, it also finds a field that is missing or null."""
-
-_LARGEST_ID = 2**63 - 1
-_ID = re.compile(r"[0-9]{1,19}")
 
 
 def condition_of(leaf: Leaf) -> Condition:
@@ -142,9 +144,9 @@ def _in(subject: Subject, values: tuple[str, ...]) -> Condition:
         case Column("timestamp"):
             raise BadRequest("timestamp takes no list: compare it.")
         case Column("id"):
-            return IdIn(tuple(map(_id, values)))
+            return IdIn(tuple(map(id_of, values)))
         case Column("level"):
-            return OneOf(subject, _distinct(map(_level, values)))
+            return OneOf(subject, _distinct(map(level_named, values)))
         case Column():
             return OneOf(subject, _distinct(values))
         case _:
@@ -181,7 +183,7 @@ def _anywhere(glob: Glob) -> Condition:
 def _equals(subject: Subject, value: str) -> Condition:
     match subject:
         case Column("level"):
-            return OneOf(subject, (_level(value),))
+            return OneOf(subject, (level_named(value),))
         case Column("source" | "message"):
             return OneOf(subject, (value,))
         case Path() if number_of_text(value) is None:
@@ -196,19 +198,14 @@ def _compare(subject: Subject, operator: Operator, value: str) -> Condition:
     return _between(subject, *ends_of(operator, value))
 
 
-def ends_of(operator: Operator, value: str) -> tuple[Bound | None, Bound | None]:
-    bound = Bound(value, inclusive=operator in (">=", "<="))
-    return (bound, None) if operator[0] == ">" else (None, bound)
-
-
 def _between(subject: Subject, low: Bound | None, high: Bound | None) -> Condition:
     match subject:
         case Column("id"):
-            return IdBetween(*_ids(low, high))
+            return IdBetween(*ids_between(low, high))
         case Column("timestamp"):
             return TimeBetween(*times_between(low, high, now_ns()))
         case Column("level"):
-            return OneOf(subject, _levels_between(low, high))
+            return OneOf(subject, levels_between(low, high))
         case Path():
             return (
                 _numbers(subject, low, high)
@@ -247,59 +244,6 @@ def _quantities(
     if high is not None and not high.inclusive:
         most = math.nextafter(most, -math.inf)
     return QuantityBetween(path, kind, scale_of(path.name, kind), least, most)
-
-
-def times_between(low: Bound | None, high: Bound | None, now: int) -> tuple[int, int]:
-    """Both ends belong to it."""
-    if low is not None and low == high and is_length(low.value):
-        return back_from(low.value, now), now
-    least, most = MIN_NS, MAX_NS
-    if low is not None:
-        first, last = covered(low.value, now)
-        least = first if low.inclusive else last + 1
-    if high is not None:
-        first, last = covered(high.value, now)
-        most = last if high.inclusive else first - 1
-    return least, most
-
-
-def _ids(low: Bound | None, high: Bound | None) -> tuple[int, int]:
-    least, most = 0, _LARGEST_ID
-    if low is not None:
-        least = _id(low.value) + (0 if low.inclusive else 1)
-    if high is not None:
-        most = _id(high.value) - (0 if high.inclusive else 1)
-    return least, most
-
-
-def _levels_between(low: Bound | None, high: Bound | None) -> tuple[str, ...]:
-    first, after = 0, len(LEVELS)
-    if low is not None:
-        first = _rank(low.value) + (0 if low.inclusive else 1)
-    if high is not None:
-        after = _rank(high.value) + (1 if high.inclusive else 0)
-    return LEVELS[first:after]
-
-
-def _rank(name: str) -> int:
-    level = _level(name)
-    if level not in LEVELS:
-        raise BadRequest(f"Only these levels have an order: {', '.join(LEVELS)}.")
-    return LEVELS.index(level)
-
-
-def _level(name: str) -> str:
-    """The level that a name means. A name that means none is compared as it is."""
-    return (level_of(name) if name.strip() else None) or fold(name)
-
-
-def _id(value: str) -> int:
-    number = int(value) if _ID.fullmatch(value) else _LARGEST_ID + 1
-    if number > _LARGEST_ID:
-        raise BadRequest(
-            "An id is a whole number below 2^63; a field of that name is fields.id."
-        )
-    return number
 
 
 def _bounded(glob: Glob) -> Glob:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from logstream.core.errors import QuerySyntaxError
 from logstream.core.plan import Plan
+from logstream.query.builder import PlanBuilder
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.filter import Filter, compile_expr
 from logstream.query.finishing import finish
@@ -16,7 +17,7 @@ from logstream.query.nodes import Expr, all_of
 from logstream.query.parser import check_written_out
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.registry import parse_pipe
-from logstream.query.tables import PlanBuilder, Table
+from logstream.query.tables import Table
 
 MAX_PIPES = 50
 

@@ -10,151 +10,25 @@ columns that it has.
 """
 
 import difflib
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from logstream.core.errors import BadRequest
-from logstream.core.plan import Plan
-from logstream.core.results import Kind, ResultColumn
+from logstream.core.results import Kind
 from logstream.core.sql import Sql
-from logstream.core.timestamps import now_ns
 from logstream.query.fragments import of
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, Path, subject_of
-from logstream.query.nodes import Expr
 from logstream.query.scans import ScanBuilder
 from logstream.query.values import Field, Typed, Value, as_text, json_text
 
 if TYPE_CHECKING:
+    from logstream.query.builder import PlanBuilder
     from logstream.query.query import Query
 
-MAX_WEIGHT = 256
-"""Steps to compute a column, with those of the columns that it is computed from."""
-
-MAX_SCANS = 64
-"""Of a query: for sub-queries, `context` and `compare`, which doubles them."""
-
-_ALIAS = re.compile(r"\bc[0-9]+\b")
 _KINDS: dict[str, Kind] = {"timestamp": "time", "id": "integer"}
 _MISSING = Typed(Sql("NULL::VARCHAR"), "text")
-
-
-class PlanBuilder:
-    """What all tables of one query share.
-
-    Args:
-        from_ns, to_ns: The span of the whole query, as far as it is given from outside.
-    """
-
-    def __init__(self, *, from_ns: int | None = None, to_ns: int | None = None) -> None:
-        self.from_ns = from_ns
-        self.to_ns = to_ns
-        self.at_ns = now_ns()
-        """What "now" is, to all of it."""
-        self._scans: list[ScanBuilder] = []
-        self._weights: dict[str, int] = {}
-        self._aliases = 0
-        self._shift_ns = 0
-        self._query: Query | None = None
-        self._first_scan = 0
-
-    @property
-    def pipes(self) -> Sequence[object]:
-        """Those in front of the one that is applied."""
-        return () if self._query is None else self._query.pipes
-
-    def alias_of(self, sql: Sql) -> str:
-        """A name for what is computed from columns that may be computed themselves.
-
-        DuckDB puts each of them in its place: `n + n`, ten times over, is a thousand
-        terms, and neither its time limit nor its memory limit holds while it does so.
-
-        Raises:
-            BadRequest: it would grow beyond what a query may compute.
-        """
-        weight = 1 + sum(
-            self._weights.get(name, 0) for name in _ALIAS.findall(sql.text)
-        )
-        if weight > MAX_WEIGHT:
-            raise BadRequest(
-                "The query uses computed columns in other computed columns so often "
-                f"that it would have more than {MAX_WEIGHT} steps: use each of them "
-                "fewer times."
-            )
-        alias = self.alias()
-        self._weights[alias] = weight
-        return alias
-
-    def enter(self, query: "Query", first_scan: int) -> None:
-        """What follows is behind this query, whose scans begin there."""
-        self._query, self._first_scan = query, first_scan
-
-    @property
-    def scans(self) -> int:
-        return len(self._scans)
-
-    def range_of(self, table: "Table") -> tuple[int | None, int | None]:
-        """Where the rows of a table lie in time, as query and filter have it."""
-        if table.scan is None:
-            return self.from_ns, self.to_ns
-        from_ns, to_ns = table.scan.span
-        begins = [one for one in (self.from_ns, from_ns) if one is not None]
-        ends = [one for one in (self.to_ns, to_ns) if one is not None]
-        return max(begins, default=None), min(ends, default=None)
-
-    @property
-    def own_span(self) -> tuple[int | None, int | None]:
-        """[from, to) that the filter of the query in front asks for."""
-        return self._scans[self._first_scan].span
-
-    def bound(self, from_ns: int, to_ns: int) -> None:
-        """Let the query in front be about no more than [from_ns, to_ns); but parts of
-        it that ask for times of their own about those.
-        """
-        for scan in self._scans[self._first_scan :]:
-            if scan.span == (None, None):
-                scan.from_ns = from_ns - scan.shift_ns - scan.wider_ns
-                scan.to_ns = to_ns - scan.shift_ns + scan.wider_ns
-
-    def again(self, shift_ns: int) -> "Table":
-        """The query in front once more, about a time that is so much earlier."""
-        assert self._query is not None
-        scans = self._scans[self._first_scan :]
-        span, first = (self.from_ns, self.to_ns, self._shift_ns), self.scans
-        self.from_ns = None if self.from_ns is None else self.from_ns - shift_ns
-        self.to_ns = None if self.to_ns is None else self.to_ns - shift_ns
-        self._shift_ns += shift_ns
-        table = self._query.table(self)
-        self.from_ns, self.to_ns, self._shift_ns = span
-        for scan, now in zip(self._scans[first:], scans, strict=False):
-            if now.from_ns is not None and now.to_ns is not None:
-                scan.from_ns, scan.to_ns = now.from_ns - shift_ns, now.to_ns - shift_ns
-        return table
-
-    def entries(self, expr: Expr) -> "Table":
-        """A table of the entries that a filter holds for."""
-        if self.scans >= MAX_SCANS:
-            raise BadRequest(f"A query reads the entries at most {MAX_SCANS} times.")
-        name = f"s{self.scans}"
-        scan = ScanBuilder(name, expr, at_ns=self.at_ns, shift_ns=self._shift_ns)
-        self._scans.append(scan)
-        return Table(builder=self, relation=Sql(scan.name), scan=scan, is_whole=True)
-
-    def alias(self) -> str:
-        self._aliases += 1
-        return f"c{self._aliases}"
-
-    def build(
-        self, sql: Sql, columns: Sequence[ResultColumn], *, is_entries: bool
-    ) -> Plan:
-        return Plan(
-            scans=tuple(scan.build() for scan in self._scans),
-            sql=sql,
-            columns=tuple(columns),
-            is_entries=is_entries,
-        )
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -163,7 +37,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    builder: PlanBuilder
+    builder: "PlanBuilder"
     relation: Sql
     """What may stand behind FROM."""
     scan: ScanBuilder | None

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from operator import is_
 
 from logstream.core.timestamps import MAX_NS, MIN_NS, format_ns
+from logstream.query.bounds import ends_of, times_between
 from logstream.query.conditions import TimeBetween
 from logstream.query.glob import Glob
 from logstream.query.instants import is_relative
-from logstream.query.meaning import condition_of, ends_of, times_between
+from logstream.query.meaning import condition_of
 from logstream.query.names import Column, subject_of
 from logstream.query.nodes import (
     And,
