@@ -31,6 +31,8 @@ ASIDE = ".broken-"
 GONE = "missing: its file is gone"
 _SMALLEST_BYTES = 12_288
 """Of a DuckDB file: three headers."""
+_MAGIC = b"DUCK"
+"""In the first header, behind its checksum."""
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +166,9 @@ def drop_unfinished(path: Path | None) -> bool:
     """
     if path is None or not path.exists() or path.stat().st_size >= _SMALLEST_BYTES:
         return False
+    begin = path.read_bytes()[8:12]
+    if begin.strip(b"\0") and not _MAGIC.startswith(begin):
+        return False  # somebody else wrote that
     path.unlink()
     return True
 

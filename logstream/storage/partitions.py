@@ -113,9 +113,10 @@ class Partitions:
         removed = finish_removals(folder) if folder is not None else set()
         before = read_register(register)
         self._files: dict[date, Path] = files_in(folder) if folder else {}
-        for day in {*self._files} - {*before.days} | {*before.missing}:
-            if drop_unfinished(self._files.get(day)):
-                del self._files[day]
+        if register is not None:
+            for day in {*self._files} - {*before.days} | {*before.missing}:
+                if drop_unfinished(self._files.get(day)):
+                    del self._files[day]
         self._days: set[date] = set(self._files)
         self._lost = LostDays(folder, register, before, self._days, removed)
         self._set_gauges()
