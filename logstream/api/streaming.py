@@ -26,8 +26,10 @@ from logstream.storage.rows import Page
 
 MEDIA_TYPE = "application/x-ndjson"
 
-_FIRST_ROWS = 1000
-_MOST_ROWS = 20_000
+_PAGE_ROWS = 1_000
+"""In a page: up to here only what sorts is read of every match. A day of 320 000
+entries takes 4.1 s CPU, 10.7 with 20 000; 30 days of 9 000 each 3.4 s instead of 2.4.
+"""
 _PAGE_BYTES = 4 * 1_048_576
 
 PageReader = Callable[[int, str | None], Page]
@@ -94,7 +96,7 @@ async def stream(gate: ReadGate, request: AnyRequest, rows: Rows) -> LinesRespon
     Raises:
         Everything that `ReadGate.run` and the read do.
     """
-    count = min(rows.limit, _FIRST_ROWS)
+    count = min(rows.limit, _PAGE_ROWS)
     first = await gate.run(
         lambda: _page(rows, count, rows.cursor),
         request=request,
@@ -158,5 +160,5 @@ def error_line(error: LogStreamError) -> bytes:
 
 def _next_page(rows: Rows, part: _Part, left: int) -> Callable[[], _Part]:
     weight = max(1, len(part.lines) // max(1, part.rows))
-    count = min(left, _MOST_ROWS, max(1, _PAGE_BYTES // weight))
+    count = min(left, _PAGE_ROWS, max(1, _PAGE_BYTES // weight))
     return lambda: _page(rows, count, part.cursor)

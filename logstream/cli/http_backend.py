@@ -29,8 +29,8 @@ from logstream.core.errors import BadRequest, ServerUnreachable
 from logstream.core.findings import Report
 from logstream.core.results import Table
 
-PAGE_ENTRIES = 5_000
-"""Asked for at a time."""
+PAGE_ENTRIES = 1_000
+"""Asked for at a time: of a day of 320 000 entries 11 µs CPU each, 134 with 5 000."""
 
 _TIMEOUT = httpx.Timeout(10.0, read=120.0)
 """A query is stopped by the server, by default after 30 s."""

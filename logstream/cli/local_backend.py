@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from logstream.plugins.manager import Plugins
     from logstream.query.query import Query
 
-_PAGE_ENTRIES = 5_000
+_PAGE_ENTRIES = 1_000
 
 T = TypeVar("T")
 
