@@ -13,12 +13,18 @@ Inside `name:( … )`, a term is a value of that name.
 Each error has the offset of the token that did not fit and says what would have.
 """
 
-from collections.abc import Callable
 from typing import Final, NoReturn
 
-from logstream.core.errors import BadRequest, QuerySyntaxError
+from logstream.core.errors import BadRequest
 from logstream.query.glob import Glob
 from logstream.query.lexer import syntax_error, tokenize
+from logstream.query.limits import (
+    MAX_DEPTH,
+    MAX_TERMS,
+    MAX_TEXT_BYTES,
+    check_written_out,
+    could_be_long,
+)
 from logstream.query.meaning import condition_of
 from logstream.query.nodes import (
     OPERATORS,
@@ -41,15 +47,6 @@ from logstream.query.nodes import (
 from logstream.query.quoting import offset_of_broken
 from logstream.query.tokens import Kind, Token
 
-MAX_TEXT_BYTES = 65_536
-NEAR_CHARS = 700
-"""A text up to here, written out in full, is within all limits."""
-FAR_CHARS = 8_000
-"""The same of one without `name:( … )`, which repeats the name for each value."""
-MAX_DEPTH = 200
-"""Levels of parentheses and NOT. The parser takes two Python frames for each."""
-MAX_TERMS = 1_000
-
 _VALUES: Final = (Kind.WORD, Kind.REGEX, Kind.TILDE, Kind.COMPARE, Kind.OPEN)
 _A_TERM: Final = "a word, a \"phrase\", field:value or '('"
 
@@ -68,25 +65,6 @@ def parse(text: str) -> Expr:
     if could_be_long(text):
         check_written_out(lambda: parse_prefix(str(expr)))
     return expr
-
-
-def could_be_long(text: str) -> bool:
-    """Whether it could be over a limit, once it is written out in full."""
-    return len(text) > (NEAR_CHARS if ":(" in text else FAR_CHARS)
-
-
-def check_written_out(read: Callable[[], object]) -> None:
-    """What is read can be written, and that be read again: so it is tried for texts
-    that could grow over a limit by it, as `name:(a b c)` repeats the name.
-
-    Raises:
-        QuerySyntaxError: it cannot.
-    """
-    try:
-        read()
-    except QuerySyntaxError as error:
-        text = f"Written out in full, this query is over a limit: {error}"
-        raise QuerySyntaxError(text, offset=0) from None
 
 
 def parse_prefix(text: str, start: int = 0) -> tuple[Expr, int]:

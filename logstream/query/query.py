@@ -13,8 +13,8 @@ from logstream.query.builder import PlanBuilder
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.filter import Filter, compile_expr
 from logstream.query.finishing import finish
+from logstream.query.limits import check_written_out
 from logstream.query.nodes import Expr, all_of
-from logstream.query.parser import check_written_out
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.registry import parse_pipe
 from logstream.query.tables import Table

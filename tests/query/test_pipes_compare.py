@@ -76,7 +76,7 @@ def test_without_a_range_the_last_span_is_compared(
     ask: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = DAY + 1442 * MINUTE
-    monkeypatch.setattr("logstream.query.tables.now_ns", lambda: now)
+    monkeypatch.setattr("logstream.query.builder.now_ns", lambda: now)
     text = "* | stats count() as n by source | compare"
     assert ask("* | stats count() as n | compare 2m") == [
         {"n": 2, "n_before": 0, "n_change": None}
@@ -88,7 +88,7 @@ def test_without_a_range_the_last_span_is_compared(
 
 def test_times_in_filters_move_along(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     now = DAY + 1441 * MINUTE + 1
-    monkeypatch.setattr("logstream.query.tables.now_ns", lambda: now)
+    monkeypatch.setattr("logstream.query.builder.now_ns", lambda: now)
     text = "stats count() as n | compare"
     fewer = [{"n": 2, "n_before": 3, "n_change": -33.333}]
     assert ask(f"_time:[{at(5)} TO {at(10)}}} | {text}") == fewer

@@ -130,7 +130,8 @@ SQL_FUNCTION = re.compile(
 )
 DUCKDB = {
     *("filter", "tables", "sql", "field_sql", "value_tests", "values", "finishing"),
-    *("expressions/functions", "expressions/aggregates", "expressions/sql"),
+    *("expressions/functions", "expressions/time_functions", "expressions/sql"),
+    "expressions/aggregates",
     *("pipes/anomalies", "pipes/columns", "pipes/compare", "pipes/dedup"),
     *("pipes/facets", "pipes/field_names", "pipes/patterns", "pipes/replace"),
     *("pipes/timechart", "pipes/transaction", "pipes/unpack"),

@@ -19,7 +19,7 @@ from logstream.query import (
     compile_filter,
     glob_of,
 )
-from logstream.query.parser import MAX_DEPTH, MAX_TERMS, MAX_TEXT_BYTES
+from logstream.query.limits import MAX_DEPTH, MAX_TERMS, MAX_TEXT_BYTES
 
 ENTRY = Entry(
     id=1,

@@ -6,8 +6,9 @@ from typing import NoReturn
 from logstream.query.expressions.nodes import KEYWORDS, span_text
 from logstream.query.expressions.tokens import MAX_SPAN_S, Mark, Piece, piece_at
 from logstream.query.lexer import syntax_error
+from logstream.query.limits import could_be_long
 from logstream.query.nodes import Expr
-from logstream.query.parser import could_be_long, parse_prefix
+from logstream.query.parser import parse_prefix
 
 MAX_NODES = 1_000
 """Of all expressions of a query."""

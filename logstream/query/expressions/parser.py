@@ -14,11 +14,8 @@ from typing import cast
 
 from logstream.core.errors import QuerySyntaxError
 from logstream.query.expressions.cursor import Cursor
-from logstream.query.expressions.functions import (
-    FUNCTIONS,
-    function_called,
-    wrong_pattern,
-)
+from logstream.query.expressions.function_kinds import wrong_pattern
+from logstream.query.expressions.functions import FUNCTIONS, function_called
 from logstream.query.expressions.nodes import (
     KEYWORDS,
     Among,

@@ -3,7 +3,8 @@
 from logstream.core.errors import BadRequest
 from logstream.core.results import Kind
 from logstream.core.sql import Sql
-from logstream.query.expressions.functions import FUNCTIONS, common_kind
+from logstream.query.expressions.function_kinds import common_kind
+from logstream.query.expressions.functions import FUNCTIONS
 from logstream.query.expressions.nodes import (
     Among,
     Call,

@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from logstream.query.expressions.cursor import Cursor, raw_quoted
-from logstream.query.expressions.functions import wrong_pattern
+from logstream.query.expressions.function_kinds import wrong_pattern
 from logstream.query.expressions.nodes import Text, name_text
 from logstream.query.fragments import of
 from logstream.query.pipes import Pipe

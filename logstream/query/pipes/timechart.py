@@ -11,9 +11,9 @@ from logstream.core.errors import BadRequest
 from logstream.core.sql import Sql
 from logstream.query.expressions.aggregates import Aggregate, parse_aggregate
 from logstream.query.expressions.cursor import Cursor
-from logstream.query.expressions.functions import time_bucket
 from logstream.query.expressions.nodes import span_text
 from logstream.query.expressions.sql import value_of
+from logstream.query.expressions.time_functions import time_bucket
 from logstream.query.expressions.tokens import Mark
 from logstream.query.fragments import of
 from logstream.query.pipes import Pipe

@@ -1,0 +1,135 @@
+"""Functions of times and lengths of time."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from logstream.core.sql import Sql
+from logstream.query.expressions.function_kinds import Function, taking
+from logstream.query.expressions.nodes import Expression, Span
+from logstream.query.fragments import of
+from logstream.query.values import (
+    Typed,
+    Value,
+    as_number,
+    as_text,
+    as_time,
+    finite,
+)
+
+MAX_SPAN_NS = 2**62
+"""Of a bucket: it has to fit into 63 bits, with a time."""
+
+
+def _span_ns(node: Expression) -> int:
+    return round(node.seconds * 1e9) if isinstance(node, Span) else 0
+
+
+def time_bucket(time: Sql, span_ns: int) -> Sql:
+    """The begin of the span that a time is in; weeks begin on Monday."""
+    span_ns = min(span_ns, MAX_SPAN_NS)
+    week = 604_800 * 10**9
+    offset = 345_600 * 10**9 if span_ns % week == 0 else 0  # 1970 began on a Thursday
+    # Rounded down below 1970 too; 2262 needs no more room than 63 bits.
+    ns = of("epoch_ns({})", time)
+    if not offset:
+        text = f"CASE WHEN {{}} >= 0 THEN {{}} - {{}} % {span_ns} ELSE {{}} - {{}} END"
+        below = of(f"(({{}} % {span_ns} + {span_ns}) % {span_ns})", ns)
+        return of(f"make_timestamp_ns({text})", ns, ns, ns, ns, below)
+    below = of(f"(({{}} - {offset}) % {span_ns} + {span_ns}) % {span_ns}", ns)
+    return of("make_timestamp_ns({} - {})", ns, below)
+
+
+def _bucket(values: Sequence[Value], nodes: Sequence[Expression]) -> Typed:
+    """By time, or by numbers."""
+    if isinstance(nodes[1], Span):
+        span_ns = max(1, _span_ns(nodes[1]))
+        return Typed(time_bucket(as_time(values[0]), span_ns), "time")
+    size = as_number(values[1])
+    text = "CASE WHEN {} <> 0 THEN floor({} / {}) * {} END"
+    made = of(text, size, as_number(values[0]), size, size)
+    return Typed(finite(made), "number")
+
+
+def _now(_: Sequence[Value], __: Sequence[Expression]) -> Typed:
+    return Typed(Sql("now()::TIMESTAMP::TIMESTAMP_NS"), "time")
+
+
+_SECONDS: Final = (
+    ("ms", 0.001),
+    ("us", 1e-6),
+    ("µs", 1e-6),
+    ("ns", 1e-9),
+    ("s", 1),
+    ("m", 60),
+    ("h", 3600),
+    ("d", 86_400),
+)
+
+
+def _duration(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
+    """Seconds of `1h2m3.5s` or `250ms`; a number is in seconds already."""
+    value = values[0]
+    if isinstance(value, Typed) and value.kind not in ("text", "json"):
+        return Typed(as_number(value), "duration")
+    text = as_text(value)
+    number = "([0-9]+(?:[.][0-9]+)?)"
+    parts = [
+        of(
+            "coalesce(TRY_CAST(regexp_extract({}, ?, 1) AS DOUBLE), 0) * {}".replace(
+                "?", "{}"
+            ),
+            text,
+            Sql("?", (f"{number}{unit}(?:[^a-zµ]|$)",)),
+            Sql(repr(float(seconds))),
+        )
+        for unit, seconds in _SECONDS
+    ]
+    total = of(" + ".join("{}" for _ in parts), *parts)
+    whole = Sql("?", (f"(?:{number}(?:ms|us|µs|ns|s|m|h|d))+",))
+    sql = of(
+        "CASE WHEN regexp_full_match({}, {}) THEN {} ELSE TRY_CAST({} AS DOUBLE) END",
+        *(text, whole, total, text),
+    )
+    return Typed(sql, "duration")
+
+
+def _part(part: str) -> Function:
+    make = taking("number", f"date_part('{part}', {{}})::DOUBLE", "time")
+    return Function(least=1, most=1, make=make, shown=f"{part}(time)")
+
+
+TIME_FUNCTIONS: Final[dict[str, Function]] = {
+    "duration": Function(least=1, most=1, make=_duration, shown="duration(x)"),
+    "time": Function(
+        least=1, most=1, make=taking("time", "{}", "time"), shown="time(x)"
+    ),
+    "epoch": Function(
+        least=1,
+        most=1,
+        make=taking("number", "(epoch_ns({}) / 1e9)", "time"),
+        shown="epoch(time)",
+    ),
+    "now": Function(least=0, most=0, make=_now, shown="now()"),
+    "bucket": Function(
+        least=2, most=2, make=_bucket, shown="bucket(time, 5m) or bucket(number, 100)"
+    ),
+    "range": Function(least=2, most=2, make=_bucket, shown="range(number, 100)"),
+    "year": _part("year"),
+    "month": _part("month"),
+    "day": _part("day"),
+    "weekday": Function(
+        least=1,
+        most=1,
+        make=taking("number", "date_part('isodow', {})::DOUBLE", "time"),
+        shown="weekday(time), Monday is 1",
+    ),
+    "hour": _part("hour"),
+    "minute": _part("minute"),
+    "format_time": Function(
+        least=2,
+        most=2,
+        make=taking("text", "strftime({}, {})", "time", "text"),
+        shown='format_time(time, "%H:%M")',
+        constant=(1,),
+    ),
+}
