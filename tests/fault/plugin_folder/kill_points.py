@@ -123,11 +123,13 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
     from logstream.pipeline import pool
     from logstream.storage import (
         backup,
+        checkpoints,
         compaction,
         dead_letters,
         deletion,
         loader,
         partitions,
+        removal,
     )
 
     staged = files._StagedOnDisk
@@ -155,9 +157,9 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "stage-written": lambda: _after(staging.Staging, "write", due),
         "stage-before-rename": lambda: _before(staged, "commit", due),
         "stage-after-rename": lambda: _after(staged, "commit", due),
-        "checkpoint-begin": lambda: _before(partitions.Partitions, "_checkpoint", due),
-        "checkpoint-midway": lambda: _while(partitions.Partitions, "_checkpoint", due),
-        "checkpoint-end": lambda: _after(partitions.Partitions, "_checkpoint", due),
+        "checkpoint-begin": lambda: _before(checkpoints, "checkpoint", due),
+        "checkpoint-midway": lambda: _while(checkpoints, "checkpoint", due),
+        "checkpoint-end": lambda: _after(checkpoints, "checkpoint", due),
         "partition-attach": lambda: _while(partitions.Partitions, "_open", due),
         "compact-copy": lambda: _before(vars(compaction)["shutil"], "copyfile", due),
         "compact-copied": lambda: _after(compactor, "_copy", due),
@@ -172,7 +174,7 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "compact-end": lambda: _after(compactor, "compact", due),
         "remove-begin": lambda: _before(days, "remove", due),
         "remove-unlink": lambda: _before(days, "_unlink", due),
-        "remove-renamed": lambda: _before(partitions, "sync_folder", due),
+        "remove-renamed": lambda: _before(removal, "sync_folder", due),
         "remove-end": lambda: _after(days, "remove", due),
         "delete-begin": lambda: _before(deletion.Deletion, "_transact", due),
         "delete-midway": lambda: _while(deletion.Deletion, "_transact", due),
