@@ -50,6 +50,8 @@ _LONG_SETTLE_TIMEOUT_S = 600.0
 _CHECKPOINT_ROWS = 50_000
 """So many are checkpointed at once: it takes 20 to 70 ms, and loads go on meanwhile.
 Fewer would write the same last row group again and again."""
+_CHECKPOINT_SHARE = 20
+"""Of the time, one in so many seconds at most goes into checkpoints of a large day."""
 _LOGGED_SHARE = 4
 """Of DuckDB's memory may be rows that are not checkpointed, as their logs have it."""
 _CHECKPOINT_IDLE_S = 5.0
@@ -360,7 +362,7 @@ class Engine:
 def _wants_checkpoint(partition: Partition, *, idle: bool) -> bool:
     age = time.monotonic() - partition.dirty_since
     if partition.dirty_rows >= _CHECKPOINT_ROWS:
-        return True
+        return idle or age >= partition.checkpoint_s * _CHECKPOINT_SHARE
     return (idle and age >= _CHECKPOINT_IDLE_S) or age >= _CHECKPOINT_LATEST_S
 
 

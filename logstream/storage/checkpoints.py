@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 
 import duckdb
 
@@ -38,6 +39,7 @@ def checkpoint(hub: Hub, partition: Partition, *, alone: bool) -> bool:
 def checkpoint_now(hub: Hub, partition: Partition) -> bool:
     """For those that share it or have it alone. Whether it worked."""
     cursor = hub.cursor()
+    started = time.monotonic()
     try:
         wide = partition.names.wide
         with hub.noticing(), hub.shredding.off(wide):
@@ -49,6 +51,7 @@ def checkpoint_now(hub: Hub, partition: Partition) -> bool:
         return False
     finally:
         cursor.close()
+    partition.checkpoint_s = time.monotonic() - started
     return True
 
 
