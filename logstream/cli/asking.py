@@ -45,6 +45,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """None: `DEFAULT_ENTRIES`, or with pipes as many rows as one answer may have."""
     sort_by: str = "timestamp"
     descending: bool = True
+    timeout_s: float | None = None
     ids: bool = False
     explain: bool = False
     output: AnswerFormat = AnswerFormat.table
@@ -192,6 +193,7 @@ def _search(text: str, asked: Asked, *, is_piped: bool) -> "Search":
         sort_by=asked.sort_by,
         descending=asked.descending,
         ids=asked.ids,
+        timeout_s=asked.timeout_s,
     )
 
 

@@ -30,6 +30,9 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     sort_by: str = "timestamp"
     descending: bool = True
     ids: bool = False
+    timeout_s: float | None = None
+    """How long it may take; None = `query.timeout_s`, and of a file on a data folder as
+    long as it takes."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -160,6 +163,8 @@ class Sql(msgspec.Struct, frozen=True, kw_only=True):
     to_ns: int | None = None
     limit: int | None = None
     """None = as many as one answer may have."""
+    timeout_s: float | None = None
+    """None = `query.timeout_s`."""
 
 
 class Backend(Protocol):

@@ -34,6 +34,8 @@ PAGE_ENTRIES = 1_000
 
 _TIMEOUT = httpx.Timeout(10.0, read=120.0)
 """A query is stopped by the server, by default after 30 s."""
+_SPARE_S = 90.0
+"""For what comes behind a query that was given more time."""
 
 _LONG = httpx.Timeout(10.0, read=3600.0)
 """For what works on the whole store."""
@@ -95,7 +97,7 @@ class HttpBackend:
                 asked = page_entries if left is None else min(left, page_entries)
                 body["limit"] = asked
             try:
-                response = self._call("POST", "/api/v1/query", params=cursor, json=body)
+                response = self._ask("/api/v1/query", body, params=cursor)
             except BadRequest as error:
                 if page_entries is None or "query.max_limit" not in str(error):
                     raise
@@ -115,11 +117,11 @@ class HttpBackend:
         body = search_body(search) | {"format": "table"}
         if search.limit:
             body["limit"] = search.limit
-        return _decode(self._call("POST", "/api/v1/query", json=body), Table)
+        return _decode(self._ask("/api/v1/query", body), Table)
 
     def explain(self, search: Search) -> dict[str, Any]:
         body = search_body(search) | {"explain": True}
-        response = self._call("POST", "/api/v1/query", json=body)
+        response = self._ask("/api/v1/query", body)
         return _decode(response, dict[str, Any])
 
     def write(
@@ -129,14 +131,14 @@ class HttpBackend:
         self._stream("/api/v1/query", body, sink, in_lines=how == "ndjson")
 
     def sql(self, asked: Sql) -> Table:
-        response = self._call("POST", "/api/v1/sql", json=sql_body(asked, "table"))
+        response = self._ask("/api/v1/sql", sql_body(asked, "table"))
         table = _decode(response, Table)
         return msgspec.structs.replace(table, truncated=_is_truncated(response))
 
     def write_sql(
         self, asked: Sql, how: FileFormat, sink: Callable[[bytes], None]
     ) -> bool:
-        response = self._call("POST", "/api/v1/sql", json=sql_body(asked, how))
+        response = self._ask("/api/v1/sql", sql_body(asked, how))
         sink(response.content)
         return _is_truncated(response)
 
@@ -223,6 +225,9 @@ class HttpBackend:
         stuck = response.headers.get("logstream-stuck-entries", "0")
         self.stuck_entries = max(self.stuck_entries, int(stuck))
 
+    def _ask(self, path: str, body: dict[str, Any], **more: Any) -> httpx.Response:
+        return self._call("POST", path, json=body, timeout=_patience(body), **more)
+
     def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
         with reached(self.where):
             response = self._client.request(method, path, **more)
@@ -233,7 +238,9 @@ class HttpBackend:
     def _stream(
         self, path: str, body: Any, sink: Callable[[bytes], None], *, in_lines: bool
     ) -> None:
-        request = self._client.build_request("POST", path, json=body)
+        request = self._client.build_request(
+            "POST", path, json=body, timeout=_patience(body)
+        )
         with reached(self.where):
             response = self._client.send(request, stream=True)
         with closing(response):
@@ -250,6 +257,13 @@ def answers(url: str, *, timeout_s: float = 2.0) -> bool:
     except httpx.HTTPError:
         return False
     return response.is_success and b'"version"' in response.content
+
+
+def _patience(body: dict[str, Any]) -> httpx.Timeout:
+    wanted = body.get("timeout_s")
+    if wanted is None:
+        return _TIMEOUT
+    return httpx.Timeout(10.0, read=max(120.0, wanted + _SPARE_S))
 
 
 def _is_truncated(response: httpx.Response) -> bool:

@@ -22,12 +22,15 @@ def search_body(search: Search) -> dict[str, Any]:
         body["source"] = list(search.sources)
     if search.ids:
         body["ids"] = True
+    if search.timeout_s is not None:
+        body["timeout_s"] = search.timeout_s
     return body
 
 
 def sql_body(asked: Sql, how: str) -> dict[str, Any]:
     body = {"sql": asked.text, "format": how, **span(asked.from_ns, asked.to_ns)}
-    return body if asked.limit is None else {**body, "limit": asked.limit}
+    more = {"limit": asked.limit, "timeout_s": asked.timeout_s}
+    return body | {key: value for key, value in more.items() if value is not None}
 
 
 def saved_path(name: str) -> str:

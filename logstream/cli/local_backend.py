@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -81,7 +82,7 @@ class LocalBackend:
                 descending=search.descending,
                 cursor=cursor,
             )
-            page = self._read(read)
+            page = self._read(read, search.timeout_s)
             for row in page.rows:
                 yield Found(
                     id=str(row.id) if search.ids else None,
@@ -102,7 +103,7 @@ class LocalBackend:
             search.limit or None, default=self._max_values, largest=self._max_values
         )
         parts: list[bytes] = []
-        self._write(search, "table", parts.append, limit)
+        self._write(search, "table", parts.append, limit, search.timeout_s)
         return msgspec.json.decode(b"".join(parts), type=Table)
 
     def explain(self, search: Search) -> dict[str, Any]:
@@ -112,14 +113,14 @@ class LocalBackend:
         span = {"from_ns": search.from_ns, "to_ns": search.to_ns}
         plan = query.plan(**span, ids=search.ids)
         explain = partial(self._engine.statements.explain, plan, **span)
-        found = self._read(explain)
+        found = self._read(explain, search.timeout_s)
         shown = msgspec.to_builtins(found)
         return {"query": str(query), "tree": outline(query), **shown}
 
     def write(
         self, search: Search, how: FileFormat, sink: Callable[[bytes], None]
     ) -> None:
-        self._write(search, how, sink, search.limit or None)
+        self._write(search, how, sink, search.limit or None, search.timeout_s or inf)
 
     def _write(
         self,
@@ -127,6 +128,7 @@ class LocalBackend:
         how: Any,
         sink: Callable[[bytes], None],
         limit: int | None,
+        timeout_s: float | None,
     ) -> None:
         from logstream.storage.formats import write
 
@@ -139,7 +141,7 @@ class LocalBackend:
             **span,
             limit=limit,
         )
-        self._read(run)
+        self._read(run, timeout_s)
 
     def sql(self, asked: Sql) -> Table:
         from logstream.storage.sql.answer import SqlResult, body_of
@@ -171,13 +173,13 @@ class LocalBackend:
             from_ns=asked.from_ns,
             to_ns=asked.to_ns,
         )
-        found: T = self._read(run)
+        found: T = self._read(run, asked.timeout_s)
         return found
 
-    def _read(self, read: Callable[[], T]) -> T:
+    def _read(self, read: Callable[[], T], timeout_s: float | None = None) -> T:
         from logstream.cli.interrupting import interruptibly
 
-        return interruptibly(read, timeout_s=self._timeout_s)
+        return interruptibly(read, timeout_s=timeout_s or self._timeout_s)
 
     def totals(self) -> Totals:
         found = self._read(self._engine.reader.stats)

@@ -102,6 +102,17 @@ Level: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--level", "-l", help="Only of this level; may be repeated."),
 ]
+Timeout: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.001,
+        help="How long it may take (query.timeout_s; up to query.max_timeout_s of a "
+        "server).",
+        show_default=False,
+    ),
+]
 Ids: TypeAlias = Annotated[bool, typer.Option("--ids", help="With the id of each.")]
 Explain: TypeAlias = Annotated[
     bool,

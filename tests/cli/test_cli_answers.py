@@ -135,6 +135,18 @@ def test_an_order_does_not_go_with_a_file(run: Run, place: tuple[str, ...]) -> N
     assert b"| sort by" in out.stderr
 
 
+def test_how_long_it_may_take(run: Run, place: tuple[str, ...], stub: Any) -> None:
+    endless = "SELECT count(*) FROM range(100000000000) t(i) WHERE sqrt(i) = -1"
+    out = run("sql", endless, "--timeout", "0.2", *place)
+    assert out.returncode == 4
+    assert b"longer than 0.2 s" in out.stderr
+    stub.on("POST /api/v1/query", [])
+    for command in (["query", "x"], ["query", "x", "-o", "arrow"]):
+        run(*command, "--timeout", "250", "--server", stub.url)
+    run("export", "--timeout", "250", "--to", "a.csv", "--server", stub.url)
+    assert [body["timeout_s"] for _, body in stub.asked] == [250] * 3
+
+
 def test_a_line_that_is_an_error_is_no_row(run: Run, stub: Any, tmp_path: Path) -> None:
     """A server tells so what went wrong behind the first rows."""
     row = b'{"n":1}\n'

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from logstream.cli.parameters import Config, Data, Server
+from logstream.cli.parameters import Config, Data, Server, Timeout
 
 if TYPE_CHECKING:
     from logstream.cli.backend import Backend, FileFormat, Search
@@ -60,6 +60,7 @@ def export(
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=0, help="Rows at most; 0 = all.")
     ] = 0,
+    timeout: Timeout = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that is there.")
     ] = False,
@@ -84,7 +85,9 @@ def export(
         raise BadRequest(f"{target} is there already: --force replaces it.")
     begin_ns, end_ns = time_range(from_, until)
     text = query if query is not None else " ".join(words or ())
-    search = Search(text=text, from_ns=begin_ns, to_ns=end_ns, limit=limit)
+    search = Search(
+        text=text, from_ns=begin_ns, to_ns=end_ns, limit=limit, timeout_s=timeout
+    )
     with (
         open_backend(server=server, data=data, config=config) as backend,
         pointing_at(text),

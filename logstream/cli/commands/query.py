@@ -21,6 +21,7 @@ from logstream.cli.parameters import (
     Server,
     Sort,
     Source,
+    Timeout,
     To,
 )
 
@@ -47,6 +48,7 @@ def query(
     source: Source = None,
     level: Level = None,
     output: Answer = AnswerFormat.table,
+    timeout: Timeout = None,
     ids: Ids = False,
     explain: Explain = False,
     chart: Charted = None,
@@ -75,6 +77,7 @@ def query(
         source=source,
         level=level,
         limit=limit,
+        timeout_s=timeout,
         ids=ids,
         explain=explain,
         chart=chart,

@@ -22,6 +22,7 @@ from logstream.cli.parameters import (
     Server,
     Sort,
     Source,
+    Timeout,
     To,
 )
 
@@ -105,6 +106,7 @@ def run(
     source: Source = None,
     level: Level = None,
     output: Answer = AnswerFormat.table,
+    timeout: Timeout = None,
     ids: Ids = False,
     explain: Explain = False,
     chart: Charted = None,
@@ -125,6 +127,7 @@ def run(
         source=source,
         level=level,
         limit=limit,
+        timeout_s=timeout,
         ids=ids,
         explain=explain,
         chart=chart,

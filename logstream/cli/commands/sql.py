@@ -15,6 +15,7 @@ from logstream.cli.parameters import (
     NoColor,
     NoPager,
     Server,
+    Timeout,
     To,
     time_range,
 )
@@ -43,6 +44,7 @@ def sql(
     ] = None,
     from_: From = None,
     to: To = None,
+    timeout: Timeout = None,
     output: Answer = AnswerFormat.table,
     server: Server = None,
     data: Data = None,
@@ -63,7 +65,9 @@ def sql(
     begin_ns, end_ns = time_range(from_, to)
     writer_of(output)
     text = typer.get_text_stream("stdin").read() if text == "-" else question(text)
-    asked = Sql(text=text or "", from_ns=begin_ns, to_ns=end_ns, limit=limit)
+    asked = Sql(
+        text=text or "", from_ns=begin_ns, to_ns=end_ns, limit=limit, timeout_s=timeout
+    )
     answering = partial(answer, output=output, color=not no_color, pager=not no_pager)
     with open_backend(server=server, data=data, config=config) as backend:
         if text is None:
