@@ -9,5 +9,6 @@ frame = db.sql("SELECT source, fields.took::double AS took FROM logs").df()
 
 from logstream.client.answer import Answer
 from logstream.client.database import Database, connect, open_folder
+from logstream.client.incomplete import IncompleteAnswer
 
-__all__ = ["Answer", "Database", "connect", "open_folder"]
+__all__ = ["Answer", "Database", "IncompleteAnswer", "connect", "open_folder"]

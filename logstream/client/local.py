@@ -1,18 +1,21 @@
 """A data folder that this process opens, for the Python library."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from logstream.client.answer import Form
 from logstream.client.database import Question
+from logstream.client.incomplete import warn_if_incomplete
 from logstream.config.load import load_settings
 from logstream.config.settings import Settings
 from logstream.plugins.manager import load_plugins
 from logstream.query.query import compile_query
 from logstream.runtime.builtins import BUILTINS
 from logstream.runtime.local import LocalEngine, open_local_engine
+from logstream.storage.control import QueryControl, bounded_by
 from logstream.storage.formats import write
 from logstream.storage.results import Result
 
@@ -23,8 +26,19 @@ class LocalPlace:
     def __init__(self, engine: LocalEngine, settings: Settings) -> None:
         self.where = f"the data folder {settings.storage.path}"
         self._engine = engine
+        self._timeout_s = settings.query.timeout_s
 
     def ask(self, question: Question, form: Form) -> bytes:
+        ask = self._asking(question, form)
+        control = QueryControl(self._timeout_s)
+        with bounded_by(control):
+            found = ask()
+        days = [day.isoformat() for day in control.left_out]
+        warn_if_incomplete(days, self._engine.stuck_entries())
+        return found
+
+    def _asking(self, question: Question, form: Form) -> Callable[[], bytes]:
+        """To be called when all that was acked is in the store."""
         parts: list[bytes] = []
 
         def consume(result: Result) -> bytes:
@@ -33,7 +47,8 @@ class LocalPlace:
             return b"".join(parts)
 
         if question.is_sql:
-            return self._engine.sql.run(
+            return partial(
+                self._engine.sql.run,
                 question.text,
                 consume,
                 params=question.params,
@@ -43,8 +58,13 @@ class LocalPlace:
             )
         begin, end = question.from_ns, question.to_ns
         plan = compile_query(question.text).plan(from_ns=begin, to_ns=end)
-        return self._engine.statements.run(
-            plan, consume, from_ns=begin, to_ns=end, limit=question.limit
+        return partial(
+            self._engine.statements.run,
+            plan,
+            consume,
+            from_ns=begin,
+            to_ns=end,
+            limit=question.limit,
         )
 
     def add(self, lines: bytes) -> int:

@@ -7,6 +7,7 @@ import msgspec
 
 from logstream.client.answer import Form
 from logstream.client.database import Question
+from logstream.client.incomplete import warn_if_incomplete
 from logstream.client.problems import error_of
 from logstream.client.reaching import base_url, reached
 from logstream.core.timestamps import format_ns
@@ -51,5 +52,8 @@ class RemotePlace:
         with reached(self.where):
             response = self._client.post(path, **options)
         if response.is_success:
+            days = response.headers.get("logstream-left-out", "")
+            stuck = response.headers.get("logstream-stuck-entries", "0")
+            warn_if_incomplete(filter(None, days.split(", ")), int(stuck))
             return response.content
         raise error_of(response, self.where)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import logstream
-from logstream.client import Answer, Database
+from logstream.client import Answer, Database, IncompleteAnswer
 from logstream.core.errors import (
     BadRequest,
     EntryRejected,
@@ -168,6 +168,30 @@ def test_a_server_answers_the_same(tmp_path: Path) -> None:
             assert remote.sql(sql).rows() == local.sql(sql).rows()
         with pytest.raises(QuerySyntaxError, match="did you mean stats"):
             remote.query("* | stast count()").rows()
+
+
+def test_an_answer_that_lacks_a_day_warns(tmp_path: Path) -> None:
+    days = ("2026-01-01", "2026-01-02")
+    with logstream.open(tmp_path / "data") as local:
+        local.add([{"timestamp": f"{day}T00:00:00Z", "message": day} for day in days])
+    (tmp_path / "data" / "partitions" / f"{days[0]}.duckdb").write_bytes(b"x" * 20_000)
+    with logstream.open(tmp_path / "data") as local:
+        _expect_warnings(local, days)
+    process = _server_process()
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(process.ServerProcess(tmp_path))
+        server.wait_until_serving()
+        _expect_warnings(
+            stack.enter_context(logstream.connect(f"http://{server.address}")), days
+        )
+
+
+def _expect_warnings(db: Database, days: tuple[str, str]) -> None:
+    with pytest.warns(IncompleteAnswer, match=f"cannot be read of {days[0]}"):
+        assert [row["message"] for row in db.query().rows()] == [days[1]]
+    with pytest.warns(IncompleteAnswer, match=days[0]):
+        assert db.sql("SELECT count(*) AS n FROM logs").rows() == [{"n": 1}]
+    assert len(db.query(from_=days[1]).rows()) == 1  # that day was not asked about
 
 
 def _server_process() -> Any:

@@ -15,6 +15,7 @@ DAYS = ("2026-11-18", "2026-11-19", "2026-11-20")
 LOST = "2026-11-19"
 PER_DAY = 2000
 _NDJSON = {"Content-Type": "application/x-ndjson"}
+_JSON = {"Content-Type": "application/json"}
 
 
 def _send(server: ServerProcess, day: str, count: int = PER_DAY) -> None:
@@ -68,8 +69,7 @@ def _until(check: Callable[[], bool], why: str) -> None:
 
 def _count(server: ServerProcess, query: str = "* | stats count() as n") -> Answer:
     body = json.dumps({"filter": query, "format": "table"}).encode()
-    headers = {"Content-Type": "application/json"}
-    return server.ask("POST", "/api/v1/query", body, headers)
+    return server.ask("POST", "/api/v1/query", body, _JSON)
 
 
 def _is_told(server: ServerProcess, entries: int, says: str) -> None:
@@ -80,6 +80,18 @@ def _is_told(server: ServerProcess, entries: int, says: str) -> None:
     assert answer.headers["logstream-left-out"] == LOST
     for path in ("/api/v1/logs?limit=1", "/api/v1/logs/stats", "/api/v1/logs/sources"):
         assert server.ask("GET", path).headers["logstream-left-out"] == LOST
+    for path, body in (
+        ("/api/v1/sql", {"sql": "SELECT count(*) FROM logs"}),
+        (
+            "/api/v1/query/analyze",
+            {"analysis": {"type": "frequency", "group_by": "level"}},
+        ),
+        ("/api/v1/query", {"filter": "", "format": "csv", "limit": 0}),
+        ("/api/v1/query", {"filter": "", "format": "ndjson", "limit": 0}),
+    ):
+        answer = server.ask("POST", path, json.dumps(body).encode(), _JSON)
+        assert answer.status == 200, answer
+        assert answer.headers["logstream-left-out"] == LOST
     other = _count(server, f"timestamp:{DAYS[0]} | stats count() as n")
     assert other.json()["rows"][0][0] >= PER_DAY
     assert "logstream-left-out" not in other.headers
