@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from datetime import date
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from logstream.api.app import build_app
 from logstream.api.server import serve
 from logstream.config.settings import QueryConfig, Settings
 from logstream.core.errors import QueryTimeout
+from logstream.storage.control import current_control
 from logstream.storage.rows import Page
 
 Client = TestClient[Litestar]
@@ -40,11 +42,17 @@ class Pages:
         self.rows = rows
         self.limits: list[int] = []
         self.fails: tuple[int, Exception] | None = None
+        self.loses: dict[int, date] = {}
+        """Days that the nth page finds that it cannot read."""
 
     def entries(self, _: object, *, limit: int, cursor: str | None, **__: Any) -> Page:
         self.limits.append(limit)
         if self.fails is not None and len(self.limits) == self.fails[0]:
             raise self.fails[1]
+        if (lost := self.loses.get(len(self.limits))) is not None:
+            control = current_control()
+            assert control is not None
+            control.left_out.add(lost)
         begin = int(cursor or 0)
         end = begin + limit
         more = str(end) if end < len(self.rows) else None
@@ -63,6 +71,20 @@ def test_a_stream_has_all_rows_in_pages(client: Client, pages: Pages) -> None:
     assert len(pages.limits) > 1
     assert max(pages.limits) < 5000
     assert "link" not in answer.headers
+
+
+def test_a_day_that_is_lost_behind_the_first_page_ends_the_stream(
+    client: Client, pages: Pages
+) -> None:
+    """The header is long sent, so what would be less is an error."""
+    pages.loses = {1: date(2026, 1, 1), 2: date(2026, 1, 1), 3: date(2026, 1, 2)}
+    answer = client.get("/api/v1/logs?limit=0", headers=LINES)
+    assert answer.headers["logstream-left-out"] == "2026-01-01"
+    *lines, last = map(json.loads, answer.text.splitlines())
+    assert [line["message"] for line in lines] == [f"m{n}" for n in range(len(lines))]
+    assert last["error"]["type"] == "urn:logstream:unreadable_days"
+    assert "2026-01-02" in last["error"]["detail"]
+    assert "2026-01-01" not in last["error"]["detail"]
 
 
 @pytest.mark.parametrize(
