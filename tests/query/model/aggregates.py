@@ -14,7 +14,12 @@ from tests.query.model.values import V, boolean, finite, number, typed
 _SHARES = {"median": 0.5, "p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
-def aggregated(one: Aggregate, rows: Sequence[Row]) -> V:
+def aggregated(one: Aggregate, rows: Sequence[Row], seconds: float) -> V:
+    """Of a group.
+
+    Args:
+        seconds: How long it lasts.
+    """
     if one.condition is not None:
         test = compile_expr(one.condition)
         rows = [row for row in rows if row.entry and test.matches(row.entry)]
@@ -26,6 +31,13 @@ def aggregated(one: Aggregate, rows: Sequence[Row]) -> V:
         return ("json", sorted(texts))
     if one.function in ("first", "last"):
         return _edge(one.function, rows, [row[0] for row in given])
+    if one.function == "rate":
+        found = (
+            [number(row[0]) for row in given] if one.arguments else [1.0] * len(given)
+        )
+        there = [one for one in found if one is not None]
+        total = math.fsum(there) / seconds if there or not one.arguments else None
+        return ("number", total)
     values = [row[0] for row in given]
     if one.function in ("min", "max") and values and values[0][0] in ("text", "time"):
         there = [value[1] for value in values if value[1] is not None]
@@ -70,6 +82,7 @@ _NUMBER_OF: dict[str, Callable[[list[float]], float]] = {
     "avg": statistics.fmean,
     "min": min,
     "max": max,
+    "stddev": lambda numbers: statistics.stdev(numbers) if numbers[1:] else math.nan,
 }
 
 

@@ -16,7 +16,7 @@ from tests.query.model.rows import Row, Rows
 from tests.query.model.values import V, text, typed
 
 Group = tuple[tuple[V, ...], list[Row]]
-_FILLED = ("count", "count_if", "sum", "uniq")
+_FILLED = ("count", "count_if", "sum", "uniq", "rate")
 
 
 def groups_of(
@@ -42,9 +42,12 @@ def grouped(pipe: Stats, rows: Rows) -> Rows:
     if not pipe.keys and not groups:
         groups = [((), [])]
     groups.sort(key=lambda group: in_order([(one, False) for _, one in group[0]]))
+    begin, end = rows.span
+    spans = [key.span_s for key in pipe.keys if key.span_s is not None]
+    seconds = spans[0] if spans else (end - begin) / 1e9
     return rows.made(
         _named(pipe.keys, values)
-        | {one.shown: aggregated(one, inside) for one in pipe.aggregates}
+        | {one.shown: aggregated(one, inside, seconds) for one in pipe.aggregates}
         for values, inside in groups
     )
 
@@ -121,14 +124,13 @@ class Chart:
         if self._pipe.key is not None:
             row[self._pipe.key.shown] = ("text", name)
         for one in self._pipe.aggregates:
-            row[one.shown] = _value(one, inside, is_other=is_other)
+            row[one.shown] = self._value(one, inside, is_other=is_other)
         return row
 
-
-def _value(one: Aggregate, inside: list[Row], *, is_other: bool) -> V:
-    found: V = ("number", None)
-    if inside and (one.is_additive or not is_other):
-        found = aggregated(one, inside)
-    if found[1] is None and one.function in _FILLED:
-        return ("integer", 0)
-    return found
+    def _value(self, one: Aggregate, inside: list[Row], *, is_other: bool) -> V:
+        found: V = ("number", None)
+        if inside and (one.is_additive or not is_other):
+            found = aggregated(one, inside, self._span / 1e9)
+        if found[1] is None and one.function in _FILLED:
+            return ("integer", 0)
+        return found

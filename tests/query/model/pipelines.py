@@ -125,10 +125,11 @@ def _aggregate(draw: Draw, names: Names, at: int) -> str:
         *(f"sum({tame})", f"avg({tame})", f"median({tame})", f"quantile({tame}, 0.9)"),
         f"count_if({draw(conditions(usable, 0))})",
         f"uniq({one}, {name_text(draw(st.sampled_from(usable)))})",
-        f"values({one})",
+        *(f"values({one})", f"stddev({tame})", f"p95({tame})", f"rate({tame})"),
     ]
     if names.is_open:
         choices += [f"first({one})", f"last({one})", "count() if (level:error n:>1)"]
+        choices += ["rate()", "rate() if (source:web)"]
     return f"{draw(st.sampled_from(choices))} as v{at}"
 
 
