@@ -19,6 +19,7 @@ from logstream.plugins.contracts import Collector
 from logstream.plugins.manager import Plugins
 from logstream.runtime.building import build_context, open_engine
 from logstream.runtime.collecting import LocalSink, build_collectors, run_collectors
+from logstream.runtime.open_files import allow_open_files
 from logstream.storage.folder import DataFolder
 from logstream.telemetry.metrics import BUILD
 from logstream.telemetry.own_log import set_up_own_log
@@ -42,6 +43,7 @@ def serve(
         level=settings.log.level, form=settings.log.format, stream=sys.stderr
     )
     BUILD.labels(__version__).set(1)
+    allow_open_files()
     collectors = build_collectors(settings.collectors, plugins=plugins)
     with ExitStack() as stack:
         for name, lifecycle in plugins.lifecycles(build_context()):
