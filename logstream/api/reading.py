@@ -22,6 +22,7 @@ from logstream.core.errors import (
     QueryMemory,
     QueryTimeout,
     TooManyQueries,
+    UnreadableDays,
 )
 from logstream.pipeline.engine import Engine
 from logstream.storage.control import QueryControl, bounded_by
@@ -29,7 +30,10 @@ from logstream.telemetry.metrics import QUERIES, QUERY_SECONDS, QUERY_WAIT_SECON
 
 T = TypeVar("T")
 
-READ_PROBLEMS = (QueryTimeout, QueryMemory, TooManyQueries, NotReady)
+READ_PROBLEMS = (
+    *(QueryTimeout, QueryMemory, TooManyQueries, NotReady),
+    UnreadableDays,
+)
 """What any read may be answered with."""
 
 _WATCH = "logstream.watch"

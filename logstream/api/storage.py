@@ -24,6 +24,7 @@ from logstream.core.errors import (
     QuerySyntaxError,
     QueryTimeout,
     StorageError,
+    UnreadableDays,
 )
 from logstream.core.findings import Report
 from logstream.pipeline.backups import folder_in
@@ -134,7 +135,7 @@ async def show_storage(request: AnyRequest) -> Response[bytes]:
         },
         problems=(
             *(BadRequest, QuerySyntaxError, QueryTimeout),
-            *(NotReady, DiskFull, StorageError),
+            *(NotReady, DiskFull, StorageError, UnreadableDays),
         ),
     ).as_opt(),
 )

@@ -42,8 +42,10 @@ class Deletion:
         self._timeout_s = timeout_s
 
     def preview(self, selection: Selection) -> Deleted:
-        """What `delete` would take away. Raises as `Hub.reading`."""
-        return self._over_days(selection, self._count)
+        """What `delete` would take away. Raises as it and as `Hub.reading`."""
+        found = self._over_days(selection, self._count)
+        self._expect_all(selection, f"{found.entries} entries would be deleted")
+        return found
 
     def delete(self, selection: Selection, *, reason: DeletedReason) -> Deleted:
         """Take the entries away. No query that begins later sees one of them.
@@ -58,15 +60,18 @@ class Deletion:
             return self.delete_in(partition, selection, reason=reason)
 
         done = self._over_days(selection, remove)
-        span = (selection.from_ns, selection.to_ns)
-        if left := self._partitions.unreadable(*span):
-            raise UnreadableDays(
-                f"{done.entries} entries were deleted, but none of these days, which "
-                f"do not open: {', '.join(map(str, left))}."
-            )
+        self._expect_all(selection, f"{done.entries} entries were deleted")
         if selection.where == TRUE:
-            self._partitions.forget_lost(*span)
+            self._partitions.forget_lost(selection.from_ns, selection.to_ns)
         return done
+
+    def _expect_all(self, selection: Selection, told: str) -> None:
+        left = self._partitions.unreadable(selection.from_ns, selection.to_ns)
+        if left:
+            raise UnreadableDays(
+                f"{told}, but none of these days, which do not open: "
+                f"{', '.join(map(str, left))}."
+            )
 
     def delete_in(
         self, partition: Partition, selection: Selection, *, reason: DeletedReason

@@ -219,9 +219,12 @@ def test_a_file_that_does_not_open_is_left_out(file: Path, data: Path) -> None:
     with _serve(data.parent) as server:
         assert _count(server).status == 200
         _is_told(server, 2 * PER_DAY, "not a valid DuckDB database")
-        refused = server.ask("DELETE", "/api/v1/logs?all=true")
-        assert refused.status == 503
-        assert LOST in refused.json()["detail"]
+        for ending in ("&dry_run=true", ""):
+            refused = server.ask("DELETE", f"/api/v1/logs?all=true{ending}")
+            assert refused.status == 503
+            assert refused.json()["type"] == "urn:logstream:unreadable_days"
+            assert f"{2 * PER_DAY} entries" in refused.json()["detail"]
+            assert LOST in refused.json()["detail"]
 
 
 def _is_stuck(server: ServerProcess, entries: int, stuck: int) -> None:
