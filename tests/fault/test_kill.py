@@ -9,14 +9,16 @@ import http.client
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.fault.server_process import WAIT_S
-from tests.fault.story import SEED, Story, told
+from tests.fault.server_process import WAIT_S, environment_of
+from tests.fault.story import PLUGINS, SEED, Story, told
 
 RANDOM_KILLS = 8
 
@@ -56,6 +58,19 @@ def _go_through(story: Story, points: tuple[str, ...]) -> None:
     except BaseException as error:
         error.add_note(told(SEED, story))
         raise
+
+
+def test_every_named_point_is_in_the_code() -> None:
+    """So that who moves one finds out at once."""
+    install = (
+        f"import sys; sys.path.insert(0, {str(PLUGINS)!r}); import kill_points; "
+        "[install() for install in kill_points._points(lambda: False).values()]"
+    )
+    command = [sys.executable, "-c", install]
+    done = subprocess.run(
+        command, env=environment_of(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.timeout(300)
