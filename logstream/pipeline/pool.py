@@ -22,6 +22,8 @@ from logstream.storage.turns import Turns
 _log = logging.getLogger(__name__)
 
 _BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+_TOGETHER_BYTES = 24 << 20
+"""What one worker takes of segments that wait, to store them in one go."""
 
 
 class _Task(msgspec.Struct):
@@ -117,24 +119,48 @@ class WorkerPool:
 
     def _run(self) -> None:
         worker = self._make_worker()
-        while (task := self._next()) is not None:
-            failure = self._try(worker, task)
-            with self._wake:
-                self._settle(task, failure)
-                self._working -= 1
-                self._wake.notify_all()
+        while tasks := self._next():
+            if len(tasks) > 1:
+                self._store_together(worker, tasks)
+            for task in tasks:
+                failure = self._try(worker, task)
+                with self._wake:
+                    self._settle(task, failure)
+                    self._working -= 1
+                    self._wake.notify_all()
 
-    def _next(self) -> _Task | None:
+    def _next(self) -> list[_Task]:
+        """One, or several if more wait than there are workers; none: it is over."""
         with self._wake:
             while not self._stopping:
                 now = time.monotonic()
                 if self._later and self._later[0][0] <= now:
                     self._queue.append(heapq.heappop(self._later)[2])
                 if self._queue:
-                    self._working += 1
-                    return self._queue.popleft()
+                    tasks = [self._queue.popleft()]
+                    size = tasks[0].segment.size
+                    while len(self._queue) >= len(self._threads):
+                        size += self._queue[0].segment.size
+                        if size > _TOGETHER_BYTES or tasks[0].tries:
+                            break
+                        tasks.append(self._queue.popleft())
+                    self._working += len(tasks)
+                    return tasks
                 self._wake.wait(self._later[0][0] - now if self._later else None)
-            return None
+            return []
+
+    def _store_together(self, worker: Worker, tasks: list[_Task]) -> None:
+        """What does not go together goes one by one after that."""
+        self.turns.enter()
+        try:
+            outcomes = worker.work_together([task.segment for task in tasks])
+        except Exception:  # noqa: BLE001 - each is tried alone, and fails on its own
+            _log.exception("Batches were not stored together.")
+            return
+        finally:
+            self.turns.leave()
+        for task, outcome in zip(tasks, outcomes or (), strict=False):
+            task.outcome = outcome
 
     def _try(self, worker: Worker, task: _Task) -> Exception | None:
         self.turns.enter()

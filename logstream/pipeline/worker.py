@@ -81,25 +81,40 @@ class Worker:
         outcome = self._vectorised(segment)
         if outcome is None:
             outcome = self._in_python(segment)
-        PROCESSED.inc(segment.entries)
-        STORED.inc(outcome.stored)
-        FILTERED.inc(outcome.filtered)
-        if segment.replayed:
-            REPLAYED.inc(segment.entries)
+        _count(segment, outcome)
         BATCH_SECONDS.observe(time.perf_counter() - started)
         return outcome
+
+    def work_together(self, segments: Sequence[Segment]) -> list[Outcome] | None:
+        """Store several in one go; None: none was stored, and each is to go alone."""
+        if self._rewrites is None or any(map(_has_tail, segments)):
+            return None
+        started = time.perf_counter()
+        batches = [self._as_it_is(segment, self._rewrites) for segment in segments]
+        loaded = self._loader.load_together(batches)
+        if loaded is None:
+            return None
+        pairs = zip(segments, loaded, strict=True)
+        outcomes = [_outcome(segment, found, dead=0) for segment, found in pairs]
+        for segment, outcome in zip(segments, outcomes, strict=True):
+            _count(segment, outcome)
+        BATCH_SECONDS.observe(time.perf_counter() - started)
+        return outcomes
+
+    def _as_it_is(self, segment: Segment, rewrites: Sequence[Rewrite]) -> Batch:
+        return Batch(
+            segment=segment.number,
+            path=segment.file.path,
+            size=segment.size,
+            entries=segment.entries,
+            rewrites=rewrites,
+        )
 
     def _vectorised(self, segment: Segment) -> Outcome | None:
         """The way without Python; None: this segment cannot go it."""
         if self._rewrites is None or _has_tail(segment):
             return None
-        batch = Batch(
-            segment=segment.number,
-            path=segment.file.path,
-            size=segment.size,
-            entries=segment.entries,
-            rewrites=self._rewrites,
-        )
+        batch = self._as_it_is(segment, self._rewrites)
         try:
             loaded = self._loader.load(batch)
         except UnloadableBatch as error:
@@ -218,6 +233,14 @@ class Worker:
                 for letter in dead
             ],
         )
+
+
+def _count(segment: Segment, outcome: Outcome) -> None:
+    PROCESSED.inc(segment.entries)
+    STORED.inc(outcome.stored)
+    FILTERED.inc(outcome.filtered)
+    if segment.replayed:
+        REPLAYED.inc(segment.entries)
 
 
 def _has_tail(segment: Segment) -> bool:

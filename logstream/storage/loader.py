@@ -5,13 +5,14 @@ read into a temporary table first, since a transaction can write one attached fi
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 
 import duckdb
 import msgspec
 
+from logstream.core.entry import make_id
 from logstream.core.errors import StorageCorrupt, StorageError
 from logstream.core.sql import Sql
 from logstream.core.timestamps import TimestampError, parse_ns
@@ -80,47 +81,70 @@ class Loader:
         """
         if batch.entries == 0:
             return Loaded(entries=0)
-        rows = rows_of(batch, max_entry_bytes=self._max_entry_bytes)
         try:
             with self._hub.noticing():
-                return self._load(batch, rows)
+                return self._load(batch)
         except _OWN_ERRORS as error:
             raise StorageError(f"A batch was not stored: {first_line(error)}") from None
         except duckdb.Error as error:
             raise UnloadableBatch(first_line(error)) from None
 
-    def _load(self, batch: Batch, rows: Sql) -> Loaded:
+    def load_together(self, batches: Sequence[Batch]) -> list[Loaded] | None:
+        """Store several batches of one day in one statement: one of 24 MB takes a tenth
+        less than three of 8 MB, and makes a third of the row groups.
+
+        Returns:
+            What became of each; None: nothing was stored, each is to be loaded alone.
+        """
+        day = _peek_day(batches[0])
+        if day is None or any(_peek_day(batch) != day for batch in batches[1:]):
+            return None
+        try:
+            with self._hub.noticing():
+                return self._load_day(batches, day)
+        except (_SpansDays, duckdb.Error, StorageError):
+            return None
+
+    def _load(self, batch: Batch) -> Loaded:
         day = _peek_day(batch)
         if day is not None:
             try:
-                return self._load_day(batch, rows, day)
+                return self._load_day([batch], day)[0]
             except _SpansDays:
                 pass
-        return self._load_days(batch, rows)
+        return self._load_days(batch)
 
-    def _load_day(self, batch: Batch, rows: Sql, day: date) -> Loaded:
-        sample = sample_of(batch.path)
+    def _load_day(self, batches: Sequence[Batch], day: date) -> list[Loaded]:
+        """Raises _SpansDays: one is not of this day alone, or was applied before."""
+        samples = [sample_of(batch.path) for batch in batches]
         started = time.perf_counter()
+        rows = [self._rows_of(batch) for batch in batches]
+        text = " UNION ALL ".join(f"({one.text})" for one in rows)
+        params = tuple(param for one in rows for param in one.params)
         with self._writing_to(day) as partition:
-            wide = partition.names.see(sample)
+            wide = [partition.names.see(sample) for sample in samples][-1]
             with self._hub.shredding.off(wide), self._hub.writing() as cursor:
-                before = _applied_entries(cursor, partition, batch.segment)
-                if before is not None:
-                    raise _SpansDays  # a replay: the other days, if any, may lack it
-                insert = _INSERT.format(name=partition.name) + rows.text
-                stored = _count(cursor.execute(insert, rows.params))
-                _check_day(cursor, partition, batch, day)
-                _remember(cursor, partition, batch, stored, batch.size)
-            partition.mark_dirty(stored)
+                for batch in batches:
+                    if _applied_entries(cursor, partition, batch.segment) is not None:
+                        raise _SpansDays  # a replay: other days, if any, may lack it
+                cursor.execute(_INSERT.format(name=partition.name) + text, params)
+                stored = []
+                for batch in batches:
+                    count = _count_of_day(cursor, partition, batch, day)
+                    _remember(cursor, partition, batch, count, batch.size)
+                    stored.append(Loaded(entries=count))
+            partition.mark_dirty(sum(loaded.entries for loaded in stored))
         INSERT_SECONDS.observe(time.perf_counter() - started)
-        return Loaded(entries=stored)
+        return stored
+
+    def _rows_of(self, batch: Batch) -> Sql:
+        return rows_of(batch, max_entry_bytes=self._max_entry_bytes)
 
     def probe(self, batch: Batch) -> None:
         """Whether the batch would load; stores nothing. Raises as `load` does."""
-        rows = rows_of(batch, max_entry_bytes=self._max_entry_bytes)
         cursor = self._hub.cursor()
         try:
-            _stage(cursor, rows)
+            _stage(cursor, self._rows_of(batch))
         except _OWN_ERRORS as error:
             raise StorageError(f"A batch was not read: {first_line(error)}") from None
         except duckdb.Error as error:
@@ -128,10 +152,10 @@ class Loader:
         finally:
             cursor.close()
 
-    def _load_days(self, batch: Batch, rows: Sql) -> Loaded:
+    def _load_days(self, batch: Batch) -> Loaded:
         cursor = self._hub.cursor()
         try:
-            _stage(cursor, rows)
+            _stage(cursor, self._rows_of(batch))
             days = cursor.execute(
                 f"SELECT {_DAY} AS day, count(*) FROM staged GROUP BY day ORDER BY day"
             ).fetchall()
@@ -240,18 +264,21 @@ def _remember(
     cursor.execute(text, (batch.segment, stored, raw_bytes))
 
 
-def _check_day(
+def _count_of_day(
     cursor: duckdb.DuckDBPyConnection, partition: Partition, batch: Batch, day: date
-) -> None:
-    """All rows of the batch are of this day. By id, so it reads its row groups only."""
+) -> int:
+    """How many rows of a batch there are, all of this day; else raises _SpansDays. By
+    id, so it reads its row groups only.
+    """
     text = (
-        "SELECT epoch_ns(min(timestamp)), epoch_ns(max(timestamp)) "
+        "SELECT count(*), epoch_ns(min(timestamp)), epoch_ns(max(timestamp)) "
         f"FROM {partition.name}.entries WHERE id >= ? AND id < ?"
     )
-    found = cursor.execute(text, (batch.segment << 20, (batch.segment + 1) << 20))
-    low, high = found.fetchall()[0]
-    if low is not None and not (day_of(low) == day_of(high) == day):
+    ids = (make_id(batch.segment, 0), make_id(batch.segment + 1, 0))
+    count, low, high = cursor.execute(text, ids).fetchall()[0]
+    if count and not (day_of(low) == day_of(high) == day):
         raise _SpansDays
+    return int(count)
 
 
 def _count(result: duckdb.DuckDBPyConnection) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,8 @@ from logstream.pipeline.worker import Outcome, Worker
 WAIT_S = 20
 
 
-def a_segment(number: int) -> Segment:
-    segment = Segment(SegmentFile.found(number, Path("none"), 10))
+def a_segment(number: int, size: int = 10) -> Segment:
+    segment = Segment(SegmentFile.found(number, Path("none"), size))
     segment.entries = 1
     return segment
 
@@ -31,6 +31,7 @@ class Scripted(Worker):
     def __init__(self, script: dict[tuple[int, int], Callable[[], None]]) -> None:
         self.script = script
         self.tries: dict[int, int] = {}
+        self.together: list[list[int]] = []
         self._lock = threading.Lock()
 
     def work(self, segment: Segment) -> Outcome:
@@ -40,6 +41,14 @@ class Scripted(Worker):
             if key in self.script:
                 self.script[key]()
         return Outcome(stored=1, filtered=0, dead=0)
+
+    def work_together(self, segments: Sequence[Segment]) -> list[Outcome] | None:
+        with self._lock:
+            self.together.append([segment.number for segment in segments])
+        if (0, 0) not in self.script:
+            return None
+        self.script[0, 0]()
+        return [Outcome(stored=1, filtered=0, dead=0) for _ in segments]
 
     def close(self) -> None:
         pass
@@ -75,6 +84,43 @@ def fails(error: Exception) -> Callable[[], None]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "_BACKOFF_S", (0.001,))
+
+
+@pytest.mark.parametrize(
+    ("together", "alone"),
+    [
+        (lambda: None, {1}),
+        (None, {1, 2, 3, 4, 5, 6}),
+        (fails(RuntimeError("broken")), {1, 2, 3, 4, 5, 6}),
+    ],
+    ids=["work", "not", "fail"],
+)
+def test_segments_that_wait_are_stored_together(
+    together: Callable[[], None] | None, alone: set[int]
+) -> None:
+    """As many as fit; what does not go together goes one by one."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        assert go_on.wait(WAIT_S)
+
+    waits: dict[tuple[int, int], Callable[[], None]] = {(1, 1): wait}
+    worker = Scripted({**waits, (0, 0): together} if together else waits)
+    stored = Stored()
+    pool = WorkerPool(count=1, make_worker=lambda: worker, on_stored=stored)
+    pool.submit(a_segment(1))
+    assert begun.wait(WAIT_S)
+    for number in (2, 3, 4, 5, 6):
+        pool.submit(a_segment(number, size=8 << 20))
+    go_on.set()
+    stored.wait_for(1, 2, 3, 4, 5, 6)
+    assert pool.drain(WAIT_S)
+    assert sorted(stored.numbers) == [1, 2, 3, 4, 5, 6]
+    assert worker.together == [[2, 3, 4], [5, 6]]
+    assert set(worker.tries) == alone
+    assert pool.stuck() == {}
+    pool.close()
 
 
 def test_stuck_segments_make_way_for_the_others() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from logstream.core.entry import make_id
 from logstream.core.errors import StorageError
 from logstream.core.sql import Sql
 from logstream.core.timestamps import parse_ns
@@ -65,6 +66,38 @@ def test_a_replay_goes_on_where_the_crash_was(store: Store) -> None:
     found = store.loader.load(store.batch(*on_days(1, 2), segment=batch.segment))
     assert (found.entries, found.before) == (1, 1)
     assert sorted(store.messages()) == ["day 1", "day 2"]
+
+
+def test_batches_of_one_day_are_stored_together(store: Store) -> None:
+    batches = [
+        store.batch(an_entry(message="a"), an_entry(message="b")),
+        store.batch(an_entry(message="c")),
+    ]
+    loaded = store.loader.load_together(batches)
+    assert [one.entries for one in loaded] == [2, 1]
+    assert sorted(row.id for row in store.page().rows) == [
+        make_id(batches[0].segment, 0),
+        make_id(batches[0].segment, 1),
+        make_id(batches[1].segment, 0),
+    ]
+    raw = sum(batch.size for batch in batches)
+    assert store.reader.stats().raw_bytes == raw
+    for batch in batches:  # a replay
+        assert store.loader.load(batch).entries == 0
+
+
+def test_nothing_is_stored_of_batches_that_do_not_go_together(store: Store) -> None:
+    known = store.batch(an_entry(message="known"))
+    assert store.loader.load(known).entries == 1
+    good = store.batch(an_entry())
+    bad = store.batch(an_entry())
+    bad.path.write_bytes(bad.path.read_bytes() + b'{"message": \n')
+    others = (bad, known, store.batch(*on_days(1)), store.batch(*on_days(13, 14)))
+    for other in others:
+        for batches in ([good, other], [other, good]):
+            assert store.loader.load_together(batches) is None
+    assert store.messages() == ["known"]
+    assert store.loader.load(good).entries == 1
 
 
 @pytest.mark.parametrize("others", [0, 1])
