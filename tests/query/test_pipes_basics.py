@@ -104,6 +104,9 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
     ("* | head 2 | fields message", [{"message": "query"}, {"message": "slow query"}]),
     ("* | fields message | tail 2", [{"message": "GET /b"}, {"message": "GET /a"}]),
     ("* | fields message | offset 5", [{"message": "GET /b"}, {"message": "GET /a"}]),
+    ("* | fields message | offset 5 | head 1", [{"message": "GET /b"}]),
+    ("* | offset 4 | offset 1 | head 5 | head 1 | fields message", [{"message": "GET /b"}]),
+    ("* | offset 50 | head 5", []),
     ("host:* | sort by took desc | fields took", [{"took": 90}, {"took": 30}, {"took": 10}]),
     ("took:* | sort took | fields took as t", [{"t": 10}, {"t": 30}, {"t": 90}, {"t": "700"}]),
     ("host:* | sort -took limit 1 | fields http, took", [{"http": None, "took": 90}]),
@@ -246,3 +249,11 @@ def test_the_newest_rows_touch_the_newest_day_only(ask: Any) -> None:
     plan = compile_query("* | eval a = 1 | head 2").plan()
     found = ask.statements.explain(plan)
     assert [one.day for one in found.days["s0"]] == ["2026-01-02"]
+
+
+def test_rows_behind_an_offset_read_no_more_than_both() -> None:
+    [scan] = parse_query("level:error | offset 20 | head 10").plan().scans
+    assert scan.newest == 30
+    [scan] = parse_query("level:error | offset 20 | where n > 1 | head").plan().scans
+    assert scan.newest is not None
+    assert scan.newest > 1_000_000
