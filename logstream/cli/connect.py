@@ -1,8 +1,10 @@
 """Where a command runs: on a server that it finds, or on the data folder itself.
 
 In this order: `--server`, `LOGSTREAM_SERVER`, the server that has the data folder,
-the data folder. A server writes its address into the folder's `lock` file; a server
-that was killed leaves it behind, so the address is asked before it is trusted.
+the data folder. Who names a folder with `--data` means that one, so the variable, and
+a server that merely runs on this machine, do not count then. A server writes its
+address into the folder's `lock` file; a server that was killed leaves it behind, so the
+address is asked before it is trusted.
 """
 
 import os
@@ -21,9 +23,19 @@ from logstream.core.errors import ConfigError, FolderInUse, ServerUnreachable
 IN_MEMORY = ":memory:"
 
 
-def find_server(server: str | None, settings: Settings) -> str | None:
-    """The URL of the server to talk to; None: none runs for this data folder."""
-    if server or (server := os.environ.get(SERVER_VARIABLE)):
+def find_server(
+    server: str | None, settings: Settings, *, data: str | None
+) -> str | None:
+    """The URL of the server to talk to; None: none runs for this data folder.
+
+    Args:
+        server: Of `--server`.
+        settings: With `data` in them.
+        data: Of `--data`.
+    """
+    if server:
+        return server
+    if data is None and (server := os.environ.get(SERVER_VARIABLE)):
         return server
     from logstream.cli.http_backend import answers
     from logstream.storage.folder import read_owner
@@ -32,7 +44,7 @@ def find_server(server: str | None, settings: Settings) -> str | None:
     owner = None if path == IN_MEMORY else read_owner(Path(path))
     if owner is not None and owner.url and answers(owner.url):
         return owner.url
-    if path == IN_MEMORY or not Path(path).exists():
+    if path == IN_MEMORY or (data is None and not Path(path).exists()):
         # There is no folder to open, so a server where one is expected is better.
         url = configured_url(settings)
         return url if answers(url) else None
@@ -62,13 +74,13 @@ def open_backend(
     from logstream.cli.http_backend import HttpBackend
 
     settings = load(config, data=data).settings
-    url = find_server(server, settings)
+    url = find_server(server, settings, data=data)
     if url is not None:
         with HttpBackend(url) as remote:
             yield remote
             _tell_left_out(sorted(remote.left_out), remote.stuck_entries)
         return
-    _expect_folder(settings)
+    _expect_folder(settings, data)
     from logstream.cli.local_backend import open_local
 
     with ExitStack() as stack:
@@ -96,7 +108,7 @@ def _tell_left_out(days: list[str], stuck_entries: int) -> None:
         )
 
 
-def _expect_folder(settings: Settings) -> None:
+def _expect_folder(settings: Settings, data: str | None) -> None:
     path = settings.storage.path
     url = configured_url(settings)
     if path == IN_MEMORY:
@@ -107,6 +119,11 @@ def _expect_folder(settings: Settings) -> None:
     if not Path(path).is_dir():
         if Path(path).exists():
             raise ConfigError(f"The data folder {path} is no folder.")
+        if data is not None:
+            raise ServerUnreachable(
+                f"There is no data folder {path!r}: name yours with --data, or a "
+                "server with --server."
+            )
         raise ServerUnreachable(
             f"There is no data folder {path!r}, and no server answers at {url}: start "
             "one with `logstream serve`, or name yours with --data or --server."

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from logstream.core.errors import LogStreamError
+from logstream.core.errors import LogStreamError, StorageError
 
 
 class LogStreamGroup(TyperGroup):
@@ -23,7 +23,8 @@ class LogStreamGroup(TyperGroup):
         """Run the command.
 
         Every error that LogStream raises on purpose is one message on standard error
-        and its exit code. A reader that has gone (`| head`) is no error.
+        and its exit code, and so is what the system refuses, such as a full disk. A
+        reader that has gone (`| head`) is no error.
         """
         try:
             result = super().invoke(ctx)
@@ -36,6 +37,8 @@ class LogStreamGroup(TyperGroup):
 
             abandon_stdout()
             raise typer.Exit(0) from None
+        except OSError as error:
+            raise typer.Exit(_system_failure(error)) from None
         return result
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -58,6 +61,20 @@ class LogStreamGroup(TyperGroup):
             return
         for name, command in commands.items():
             self.commands.setdefault(name, command)
+
+
+def _system_failure(error: OSError) -> int:
+    """The exit code, after a message. One without a number is a bug, and raised."""
+    from logstream.cli.output import abandon_stdout
+
+    if error.errno is None:
+        raise error
+    if error.filename is None:
+        # What standard output still holds would fail again when Python ends.
+        abandon_stdout()
+    place = "" if error.filename is None else f"{error.filename}: "
+    print_error(StorageError(f"{place}{error.strerror}."))
+    return StorageError.exit_code
 
 
 def print_error(error: LogStreamError) -> None:

@@ -15,7 +15,8 @@ Server: TypeAlias = Annotated[
         "--server",
         metavar="URL",
         help="Talk to this server, such as http://127.0.0.1:8000. "
-        "Else: LOGSTREAM_SERVER, the server that has the data folder, or the folder.",
+        "Else: LOGSTREAM_SERVER (without --data), the server that has the data "
+        "folder, or the folder.",
         rich_help_panel=_WHERE,
     ),
 ]

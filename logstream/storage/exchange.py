@@ -3,6 +3,7 @@
 Runs in a DuckDB of its own, which knows nothing of the store.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -85,15 +86,17 @@ def _lines(
     columns = _columns(db, read, *params)
     inner = [f"c{at}" for at in range(len(columns))]
     pairs = ", ".join(
-        f"?, {_value(alias, name, of)}"
+        f"? || nullif(to_json({_value(alias, name, of)})::VARCHAR, 'null')"
         for alias, (name, of) in zip(inner, columns.items(), strict=True)
     )
-    # A null is a value that is not there, which an entry does not say.
+    # A column that is null is a value that is not there, which an entry does not say;
+    # a null inside of `fields` is one that it says.
     text = (
-        f"SELECT json_merge_patch('{{}}', json_object({pairs}))::VARCHAR "
+        f"SELECT '{{' || concat_ws(',', {pairs}) || '}}' "
         f"FROM ({read}) AS t({', '.join(inner)})"
     )
-    db.execute(text, (*columns, *params))
+    names = [json.dumps(name) + ":" for name in columns]
+    db.execute(text, (*names, *params))
     while rows := db.fetchmany(_BATCH_ROWS):
         yield b"".join(row[0].encode() + b"\n" for row in rows)
 

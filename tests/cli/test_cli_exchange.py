@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -13,6 +15,7 @@ import pytest
 import logstream
 
 Run = Callable[..., CompletedProcess[bytes]]
+ROOT = Path(__file__).resolve().parents[2]
 
 ENTRIES: list[dict[str, Any]] = [
     {
@@ -20,7 +23,7 @@ ENTRIES: list[dict[str, Any]] = [
         "source": "web, or \"so\"" if n % 2 else "auth",
         "level": "info",
         "message": f"line {n}\nand, \"more\" ü {'x' * n}" if n else "",
-        "fields": {"n": n, "nested": {"a": [1, "b", None, True]}, "text": "1.0"},
+        "fields": {"n": n, "nested": {"a": [1, "b", None, True]}, "no": None},
     }
     for n in range(40)
 ]  # fmt: skip
@@ -97,6 +100,25 @@ def test_a_query_that_fails_leaves_no_file(
     out = run("export", "-q", "* | nothing", "--to", str(file), "--data", str(data))
     assert out.returncode == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
+
+
+def test_a_folder_that_is_missing_is_said(run: Run, tmp_path: Path, data: Path) -> None:
+    file = tmp_path / "none" / "a.csv"
+    out = run("export", "--to", str(file), "--data", str(data))
+    assert out.returncode == 2
+    assert out.stderr.decode().startswith(f"logstream: --to {file}: there is no folder")
+
+
+def test_a_full_disk_is_one_message(data: Path) -> None:
+    for how in ("ndjson", "table", "parquet"):
+        script = 'exec "$@" > /dev/full'
+        query = ("query", "*", "-o", how, "--data", str(data))
+        command = ("sh", "-c", script, "-", sys.executable, "-m", "logstream", *query)
+        done = subprocess.run(
+            command, capture_output=True, check=False, timeout=50, cwd=ROOT
+        )
+        assert done.returncode == 4, done.stderr
+        assert done.stderr == b"logstream: No space left on device.\n"
 
 
 def test_an_unknown_ending_is_refused(run: Run, tmp_path: Path, data: Path) -> None:

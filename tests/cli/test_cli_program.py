@@ -165,6 +165,22 @@ def test_the_server_may_be_named_by_a_variable(stub: Any, run: Run) -> None:
     assert run("sources", env=environment).stdout == b"auth\nweb\n"
 
 
+def test_a_folder_that_is_named_wins_over_the_variable(
+    stub: Any, run: Run, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "LOGSTREAM_SERVER": stub.url}
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+    file = tmp_path / "a.ndjson"
+    file.write_text('{"message": "one", "source": "mine"}\n')
+    stored = run("import", str(file), "--data", "new", env=environment)
+    assert stored.returncode == 0, stored.stderr
+    assert run("sources", "--data", "new", env=environment).stdout == b"mine\n"
+    missing = run("sources", "--data", "typo", env=environment)
+    assert missing.returncode == 3
+    assert b"no data folder 'typo': name yours with --data" in missing.stderr
+    assert stub.asked == []
+
+
 def test_the_server_that_has_the_data_folder_is_found(
     stub: Any, run: Run, tmp_path: Path
 ) -> None:

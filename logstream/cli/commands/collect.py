@@ -60,7 +60,7 @@ def collect(
         specs,
         settings=settings,
         plugins=plugins,
-        url=find_server(server, settings),
+        url=find_server(server, settings, data=data),
         once=once,
     )
 

@@ -83,6 +83,8 @@ def export(
     how, packed = _format_of(target)
     if target.exists() and not force:
         raise BadRequest(f"{target} is there already: --force replaces it.")
+    if not target.parent.is_dir():
+        raise BadRequest(f"--to {target}: there is no folder {target.parent}.")
     begin_ns, end_ns = time_range(from_, until)
     text = query if query is not None else " ".join(words or ())
     search = Search(

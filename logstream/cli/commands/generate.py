@@ -66,7 +66,7 @@ def generate(
         [CollectorConfig(type="generate", name="generate", options=options)],
         settings=settings,
         plugins=plugins_of(settings),
-        url=find_server(server, settings),
+        url=find_server(server, settings, data=data),
         once=once,
     )
 

@@ -75,7 +75,7 @@ def _store(
     from logstream.client import connect, open_folder
 
     settings = load(config, data=data).settings
-    url = find_server(server, settings)
+    url = find_server(server, settings, data=data)
     place = connect(url) if url else open_folder(settings.storage.path, config=config)
     with place as database:
         for file in files:

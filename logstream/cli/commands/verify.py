@@ -53,7 +53,7 @@ def _report(
     if folder is None:
         settings = load(config, data=data).settings
         path = Path(settings.storage.path)
-        if find_server(server, settings) is not None or not path.is_dir():
+        if find_server(server, settings, data=data) is not None or not path.is_dir():
             with open_backend(server=server, data=data, config=config) as backend:
                 return backend.verify()
         folder = path
