@@ -24,6 +24,8 @@ from logstream.storage.selection import Selection, condition, union
 T = TypeVar("T")
 
 _TRIES = 3
+_FEW_ROWS = 1100
+"""As `late_materialization_max_rows` has it."""
 _NO_PATTERN = "Pattern failed to parse"
 """A regular expression that is none to RE2."""
 _FINAL = (
@@ -251,20 +253,28 @@ def _each_day(scan: Scan, looks: Sequence[Look], where: Sql, *, fast: bool) -> S
         f"{sql.text} AS {one.alias}"
         for sql, one in zip(columns, scan.columns, strict=True)
     )
-    values = [value for sql in columns for value in sql.params]
-    parts = [
-        _first(f"SELECT {select} FROM {look.among(where.text)}", scan.first)
-        for look in looks
-    ]
-    order = scan.first.order.params if scan.first is not None else ()
-    params = (*values, *where.params, *order)
-    return Sql(" UNION ALL ".join(parts), params * len(parts))
+    values = tuple(value for sql in columns for value in sql.params)
+    parts = [_of_day(Sql(select, values), look, where, scan.first) for look in looks]
+    text = " UNION ALL ".join(f"({one.text})" for one in parts)
+    return Sql(text, tuple(value for one in parts for value in one.params))
 
 
-def _first(part: str, first: First | None) -> str:
+def _of_day(select: Sql, look: Look, where: Sql, first: First | None) -> Sql:
+    """Of few first rows what sorts is found out first, and the rest of those alone: to
+    make JSON of the fields of 38 000 errors for ten of them took ten times as long.
+    """
+    among = look.among(where.text)
+    every = (*select.params, *where.params)
     if first is None:
-        return part
-    return f"(SELECT * FROM ({part}) ORDER BY {first.order.text} LIMIT {first.rows:d})"
+        return Sql(f"SELECT {select.text} FROM {among}", every)
+    order = f"ORDER BY {first.order.text} LIMIT {first.rows:d}"
+    every = (*every, *first.order.params)
+    if not look.table or first.rows > _FEW_ROWS:
+        inner = f"SELECT {select.text} FROM {among}"
+        return Sql(f"SELECT * FROM ({inner}) {order}", every)
+    found = f"SELECT rowid FROM (SELECT {select.text}, rowid FROM {among}) {order}"
+    text = f"SELECT {select.text} FROM {look.table} WHERE rowid IN ({found})"
+    return Sql(text, (*select.params, *every))
 
 
 def _selection(scan: Scan, from_ns: int | None, to_ns: int | None) -> Selection:

@@ -160,7 +160,7 @@ BITS = {"RANGE_COST": 0, "FEW_RANGES": -1, "WORD_SHARE": 1, "VALUE_SHARE": 1}
 
 
 @pytest.mark.parametrize("forced", [RANGES, BITS], ids=["ranges", "bits"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(text=filters)
 def test_an_answer_is_the_same_with_the_index(
     stores: Reader, text: str, forced: dict[str, int]
@@ -208,7 +208,8 @@ def test_of_what_the_index_does_not_know_all_is_read(stores: Reader, text: str) 
     partition = stores._partitions.attach(DAY)
     with stores._hub.reading(10) as cursor:
         look = look_into(cursor, partition, compile_filter(text).needs)
-        assert look == Look(relation=f"{partition.name}.entries")
+        table = f"{partition.name}.entries"
+        assert look == Look(relation=table, table=table)
 
 
 @pytest.mark.parametrize(
