@@ -3,6 +3,7 @@
 import logging
 import shutil
 import time
+from collections.abc import Callable, Iterable
 
 import duckdb
 
@@ -15,6 +16,31 @@ WAIT_S = 5.0
 """For having a day alone."""
 _ROOM = 1 << 20
 """Bytes that it takes besides, for lists of what is in the file."""
+
+
+def checkpoint_some(
+    hub: Hub,
+    partitions: Iterable[Partition],
+    when: Callable[[Partition], bool],
+    *,
+    max_logged_bytes: int,
+) -> list[Partition]:
+    """Checkpoint the dirty ones that `when` picks, and the largest ones while more than
+    `max_logged_bytes` (0: any number) are in all logs. Those that were.
+    """
+    done = []
+    logged = {one: one.logged_bytes() for one in partitions}
+    total = sum(logged.values()) if max_logged_bytes else 0
+    for partition in sorted(logged, key=lambda one: -logged[one]):
+        urgent = total > max_logged_bytes
+        rows = partition.dirty_rows
+        if not rows or not (urgent or when(partition)):
+            continue
+        if checkpoint(hub, partition, alone=urgent):
+            partition.mark_clean(rows)
+            total -= logged[partition]
+            done.append(partition)
+    return done
 
 
 def checkpoint(hub: Hub, partition: Partition, *, alone: bool) -> bool:

@@ -17,6 +17,7 @@ from logstream.query import compile_filter
 from logstream.storage import compaction, generations
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
+from logstream.storage.open_days import OpenDays
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.selection import Selection
@@ -165,7 +166,7 @@ def test_a_failure_leaves_the_day_as_it_was(
     store.load(entry(1), entry(2))
     before = rows_of(store)
     if point == "replace":
-        monkeypatch.setattr(Partitions, "_open", fail)
+        monkeypatch.setattr(OpenDays, "open", fail)
     else:
         owner = Compactor if point in ("_copy", "_rewrite") else compaction
         monkeypatch.setattr(owner, point, fail)

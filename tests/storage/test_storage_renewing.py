@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from logstream.config.settings import StorageConfig
-from logstream.storage import partitions as module
+from logstream.storage import open_days
 from logstream.storage.batch import Batch
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub
@@ -42,7 +42,7 @@ class Store:
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(module, "_RENEW_ROWS", 100)
+    monkeypatch.setattr(open_days, "_RENEW_ROWS", 100)
     found = Store(tmp_path)
     yield found
     found.hub.close()

@@ -128,6 +128,7 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         dead_letters,
         deletion,
         loader,
+        open_days,
         partitions,
         removal,
     )
@@ -160,7 +161,7 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "checkpoint-begin": lambda: _before(checkpoints, "checkpoint", due),
         "checkpoint-midway": lambda: _while(checkpoints, "checkpoint", due),
         "checkpoint-end": lambda: _after(checkpoints, "checkpoint", due),
-        "partition-attach": lambda: _while(partitions.Partitions, "_open", due),
+        "partition-attach": lambda: _while(open_days.OpenDays, "open", due),
         "compact-copy": lambda: _before(vars(compaction)["shutil"], "copyfile", due),
         "compact-copied": lambda: _after(compactor, "_copy", due),
         "compact-midway": lambda: _while(compactor, "_rewrite", due),
