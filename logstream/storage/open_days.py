@@ -23,6 +23,7 @@ from logstream.storage.hub import Hub, invalid_database
 from logstream.storage.known_days import KnownDays
 from logstream.storage.partition import Partition, wal_of
 from logstream.storage.shredding import Names
+from logstream.telemetry.metrics import PARTITIONS_OPEN
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class OpenDays:
         """The one that was used last comes last."""
         self._names: dict[date, Names] = {}
         """Of days that were let go of while they take entries in."""
+        PARTITIONS_OPEN.set(0)
 
     def get(self, day: date) -> Partition | None:
         """Without a use of it."""
@@ -94,6 +96,7 @@ class OpenDays:
         self._attached[partition.day] = partition
         hold(partition)
         self.close_unused(besides=partition)
+        PARTITIONS_OPEN.set(len(self._attached))
 
     def replace(self, partition: Partition, fresh: Partition) -> None:
         """Another file of the day was opened in its place."""
@@ -110,6 +113,7 @@ class OpenDays:
         """It was detached."""
         partition.writers.end()
         del self._attached[partition.day]
+        PARTITIONS_OPEN.set(len(self._attached))
 
     def close_unused(self, besides: Partition | None = None) -> None:
         """Until there are no more than there may be, or all others are in use."""

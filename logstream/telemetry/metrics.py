@@ -124,6 +124,9 @@ INSERT_SECONDS = _histogram(
     "logstream_insert_duration_seconds", "Time to insert one batch into one partition."
 )
 PARTITIONS = _gauge("logstream_partitions", "Partition files.")
+PARTITIONS_OPEN = _gauge(
+    "logstream_partitions_open", "Partition files that are open just now."
+)
 PARTITIONS_BROKEN = _gauge(
     "logstream_partitions_broken", "Partition files set aside because they do not open."
 )
