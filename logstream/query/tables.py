@@ -18,6 +18,7 @@ import msgspec
 from logstream.core.errors import BadRequest
 from logstream.core.results import Kind
 from logstream.core.sql import Sql
+from logstream.query.entry_fields import fields_json
 from logstream.query.fragments import of
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, Path, subject_of
 from logstream.query.scans import ScanBuilder
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from logstream.query.query import Query
 
 _KINDS: dict[str, Kind] = {"timestamp": "time", "id": "integer"}
+FIELDS = "fields"
+"""The column of an open table that has all fields; the one field is `fields.fields`."""
 _MISSING = Typed(Sql("NULL::VARCHAR"), "text")
 
 
@@ -63,6 +66,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             BadRequest: nothing, in a closed table.
         """
         own = self._own_name(name)
+        if name == FIELDS and self.is_open and FIELDS not in self.gone:
+            return Typed(fields_json(self), "json")
         if own in self.columns:
             return self.columns[own]
         if not self.is_open or self.scan is None:

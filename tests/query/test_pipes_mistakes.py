@@ -70,6 +70,8 @@ MISTAKES = [
     (r'* | where matches(a, "(x)\\1")', "no look-around, back references"),
     (r'* | where matches(a, "\\Qx")', "no regular expression"),
     ("* | top limit = 5", "expected a name"),
+    ("* | drop timestamp, source, level, message, fields", "one column has to stay"),
+    ("* | rename fields as f", "stays as it is"),
 ]
 
 

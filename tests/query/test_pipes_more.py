@@ -36,6 +36,13 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
+    ("source:auth | eval n = 1 | fields message, fields, fields.fields as none | tail 1", [
+        {"message": "login failed user=ann from 10.0.0.1",
+         "fields": {"user": "ann", "n": 1.0}, "none": None},
+    ]),
+    ("source:auth | where fields is not null | fields fields as f | head 1", [
+        {"f": {"user": "bob"}},
+    ]),
     ("source:web OR source:auth | timechart 5m count() as n, max(took) as m", [
         {"timestamp": at(0), "n": 3, "m": 90.0},
         {"timestamp": at(5), "n": 2, "m": None},

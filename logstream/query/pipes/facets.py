@@ -9,8 +9,8 @@ import msgspec
 
 from logstream.core.errors import BadRequest
 from logstream.core.sql import Sql
+from logstream.query.entry_fields import fields_json
 from logstream.query.expressions.cursor import Cursor
-from logstream.query.finishing import fields_json
 from logstream.query.fragments import of
 from logstream.query.pipes import Pipe
 from logstream.query.tables import Order, Table

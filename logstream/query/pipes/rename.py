@@ -6,7 +6,7 @@ from logstream.core.errors import BadRequest
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import name_text
 from logstream.query.pipes import Pipe
-from logstream.query.tables import Table
+from logstream.query.tables import FIELDS, Table
 
 
 class Rename(msgspec.Struct, frozen=True):
@@ -20,6 +20,11 @@ class Rename(msgspec.Struct, frozen=True):
     def apply(self, table: Table) -> Table:
         if not table.is_open:
             return self._closed(table)
+        if any(FIELDS in pair for pair in self.names):
+            raise BadRequest(
+                "fields of an entry stays as it is; `| fields timestamp, fields as f` "
+                "gives it another name."
+            )
         values = [(new, table.value(old)) for old, new in self.names]
         olds = [old for old, _ in self.names]
         return table.without(olds).with_columns(values)
