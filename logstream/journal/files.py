@@ -63,9 +63,13 @@ class SegmentFile:
         self.size = size
 
     def cut_back(self) -> None:
-        """Drop what was written after the last `sync` that worked. Raises OSError."""
+        """Drop what was written after the last `sync` that worked, for good: after a
+        power cut too it is not there. Raises OSError.
+        """
         os.ftruncate(self._fd, self.size)
         os.lseek(self._fd, self.size, os.SEEK_SET)
+        if self._durable:
+            _fdatasync(self._fd)
 
     def close(self) -> None:
         """Writing is over. A file in memory stays readable until `delete`."""
