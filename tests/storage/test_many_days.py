@@ -340,7 +340,7 @@ TEXTS = (
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.sampled_from(TEXTS),
     begins=st.none() | st.integers(0, DAYS * 24),
