@@ -11,6 +11,8 @@ from logstream.query.quoting import quoted
 Kind = Literal[
     "histogram", "timechart", "top", "stats", "patterns", "anomalies", "facets"
 ]
+TIMED: frozenset[str] = frozenset(("histogram", "timechart", "anomalies"))
+"""Those with buckets of time."""
 
 
 def text_of(
@@ -30,7 +32,7 @@ def text_of(
     names = ", ".join(map(name_text, group_by))
     by = f" by {names}" if names else ""
     computed = ", ".join(aggregates) or "count() as count"
-    if kind in ("histogram", "timechart", "anomalies") and len(group_by) > 1:
+    if kind in TIMED and len(group_by) > 1:
         raise BadRequest(f"group_by: a {kind} takes one field, or none.")
     if kind == "top" and not names:
         raise BadRequest("group_by: say the values of which fields.")

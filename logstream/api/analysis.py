@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, get, post
 from msgspec import Meta
 
-from logstream.api.analyses import Kind
+from logstream.api.analyses import TIMED, Kind
 from logstream.api.analyses import text_of as analysis_text
 from logstream.api.bodies import AnyRequest
 from logstream.api.context import context_of, json_answer
@@ -179,11 +179,17 @@ async def _analyse(
             limit=asked.limit,
         )
     )
-    begin, end = span.from_ns, span.to_ns
-    plan = query.plan(from_ns=begin, to_ns=end)
 
     def read() -> bytes:
         parts: list[bytes] = []
+        begin, end = span.from_ns, span.to_ns
+        if kind in TIMED and not asked.span:
+            # The length of the buckets follows from the range.
+            found_ends = context.engine.reader.stats()
+            if found_ends.oldest_ns is not None and found_ends.newest_ns is not None:
+                begin = found_ends.oldest_ns if begin is None else begin
+                end = found_ends.newest_ns + 1 if end is None else end
+        plan = query.plan(from_ns=begin, to_ns=end)
         context.engine.statements.run(
             plan,
             lambda result: write_table(result, parts.append),

@@ -190,6 +190,12 @@ def analyse(client: TestClient[Litestar], **analysis: Any) -> Any:
     return client.post("/api/v1/query/analyze", json={"analysis": analysis})
 
 
+def test_buckets_are_as_long_as_the_range_needs(client: TestClient[Litestar]) -> None:
+    answer = analyse(client, type="histogram")
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["rows"]) > 10  # of seconds; of an hour it were one
+
+
 @pytest.mark.parametrize(
     ("analysis", "names", "first"),
     [

@@ -1,5 +1,6 @@
 """Charts: what is drawn, out of which characters, and when."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -216,6 +217,17 @@ def test_every_analysis_is_drawn(
     shown = run_on_terminal("analyze", *options, "--data", data)
     assert says in shown
     assert "█" in shown
+
+
+def test_buckets_are_as_long_as_the_store_needs(run: Run, tmp_path: Path) -> None:
+    with logstream.open(tmp_path / "old") as db:
+        times = ("1999-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+        db.add([{"message": "a", "timestamp": time} for time in times])
+    done = run("analyze", "-t", "histogram", "-o", "json", "--data", "old")
+    assert done.returncode == 0, done.stderr
+    counts = [row["count"] for row in json.loads(done.stdout)]
+    assert sum(counts) == 2
+    assert len(counts) < 1500  # weeks; of hours there were too many
 
 
 def test_an_analysis_is_for_programs_too(run: Run, data: str) -> None:

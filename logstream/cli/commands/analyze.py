@@ -1,7 +1,7 @@
 """`logstream analyze`: count entries by a field, and the other analyses."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from logstream.cli.parameters import (
     To,
     time_range,
 )
+
+if TYPE_CHECKING:
+    from logstream.cli.backend import Backend
 
 _DEFAULT_TOP = 20
 
@@ -111,15 +114,17 @@ def analyze(
             span=span,
             top=top,
         )
-        asked = Asked(
-            from_ns=begin_ns,
-            to_ns=end_ns,
-            output=AnswerFormat(output),
-            color=not no_color,
-            pager=not no_pager,
-            chart=chart,
-        )
         with open_backend(server=server, data=data, config=config) as backend:
+            if not span:
+                begin_ns, end_ns = _stored_range(backend, type_, begin_ns, end_ns)
+            asked = Asked(
+                from_ns=begin_ns,
+                to_ns=end_ns,
+                output=AnswerFormat(output),
+                color=not no_color,
+                pager=not no_pager,
+                chart=chart,
+            )
             ask_rows(backend, text, asked)
         return
     _expect_one(names)
@@ -153,6 +158,24 @@ def _query(
         aggregates=aggregates,
         span=span,
         limit=top,
+    )
+
+
+def _stored_range(
+    backend: "Backend", kind: AnalysisType, begin_ns: int | None, end_ns: int | None
+) -> tuple[int | None, int | None]:
+    """With open ends where entries end: the length of buckets follows from it."""
+    from logstream.api.analyses import TIMED
+
+    if kind.value not in TIMED or not (begin_ns is None or end_ns is None):
+        return begin_ns, end_ns
+    totals = backend.totals()
+    if totals.OldestEntry is None or totals.NewestEntry is None:
+        return begin_ns, end_ns
+    oldest, newest = time_range(totals.OldestEntry, totals.NewestEntry)
+    assert newest is not None
+    return (oldest if begin_ns is None else begin_ns), (
+        newest + 1 if end_ns is None else end_ns
     )
 
 
