@@ -43,6 +43,10 @@ class Acks:
         self._asked_at = -_ASKED_LATELY_S
         self._settler = Settler()
 
+    def is_asked_lately(self) -> bool:
+        """Whether somebody queries, and waits for what was acked."""
+        return self._clock() - self._asked_at < _ASKED_LATELY_S
+
     def asked(self) -> None:
         """A query has come."""
         self._asked_at = self._clock()
@@ -51,8 +55,7 @@ class Acks:
         """Whether the ack for entries of so many bytes, durable in these segments, may
         be given now: they are acked then. Otherwise call `until_stored` first.
         """
-        asked_lately = self._clock() - self._asked_at < _ASKED_LATELY_S
-        if asked_lately and self._acked_bytes() + size > _AHEAD_BYTES:
+        if self.is_asked_lately() and self._acked_bytes() + size > _AHEAD_BYTES:
             self._hurry()
             return False
         _mark(segments)

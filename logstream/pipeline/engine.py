@@ -113,6 +113,7 @@ class Engine:
             outstanding=self._outstanding_numbers,
             hurry=self._journal.cut,
         )
+        self._pool.gather_when(lambda: not self._acks.is_asked_lately())
         self._letters_again = LettersAgain(
             dead_letters,
             self.intake,

@@ -60,6 +60,7 @@ class WorkerPool:
         self._later: list[tuple[float, int, _Task]] = []
         self._stuck: dict[int, str] = {}
         self._lacking: set[int] = set()
+        self._may_gather: Callable[[], bool] = lambda: True
         self._working = 0
         self._draining = False
         self._stopping = False
@@ -69,6 +70,10 @@ class WorkerPool:
         ]
         for thread in self._threads:
             thread.start()
+
+    def gather_when(self, call: Callable[[], bool]) -> None:
+        """Store segments together only while this holds: it makes each wait longer."""
+        self._may_gather = call
 
     def submit(self, segment: Segment) -> None:
         with self._wake:
@@ -139,9 +144,10 @@ class WorkerPool:
                 if self._queue:
                     tasks = [self._queue.popleft()]
                     size = tasks[0].segment.size
-                    while len(self._queue) >= len(self._threads):
+                    gathers = not tasks[0].tries and self._may_gather()
+                    while gathers and len(self._queue) >= len(self._threads):
                         size += self._queue[0].segment.size
-                        if size > _TOGETHER_BYTES or tasks[0].tries:
+                        if size > _TOGETHER_BYTES:
                             break
                         tasks.append(self._queue.popleft())
                     self._working += len(tasks)
