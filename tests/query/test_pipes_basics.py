@@ -203,6 +203,11 @@ def test_canonical_text_reads_back(text: str) -> None:
         ("* | where " + "(" * 5000, None, "at most"),
         ("* | where " + "not " * 5000 + "a", None, "at most"),
         ("* " + "| head " * 60, None, "at most 50 pipes"),
+        (
+            "* | sort by " + ", ".join(f"a{n}" for n in range(40)),
+            None,
+            "at most 32 keys",
+        ),
         ("* | where a in (b", None, "expected"),
         ("* | eval a = 5y", 14, "unit"),
         ("* | eval a = 'x", 13, "closing"),

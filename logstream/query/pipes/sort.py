@@ -12,6 +12,9 @@ from logstream.query.pipes.head import MOST_ROWS
 from logstream.query.tables import Table
 from logstream.query.values import Field, as_number, other_text
 
+MAX_KEYS = 32
+"""A sort holds all of them of every row: 200 took all memory that loads need too."""
+
 
 class Key(msgspec.Struct, frozen=True):
     value: Expression
@@ -53,6 +56,8 @@ def parse(cursor: Cursor) -> Pipe:
     cursor.accept_word("by")
     keys = [_key(cursor)]
     while cursor.accept(","):
+        if len(keys) == MAX_KEYS:
+            cursor.fail(f"a sort has at most {MAX_KEYS} keys")
         keys.append(_key(cursor))
     limit = None
     if cursor.accept_word("limit"):
