@@ -129,7 +129,7 @@ SQL_FUNCTION = re.compile(
     r"concat_ws|time_bucket)\("
 )
 DUCKDB = {
-    *("filter", "tables", "sql", "field_sql", "value_tests", "values", "finishing"),
+    *("filter", "tables", "sql", "field_sql", "value_tests", "values", "entry_fields"),
     *("expressions/functions", "expressions/time_functions", "expressions/sql"),
     "expressions/aggregates",
     *("pipes/anomalies", "pipes/columns", "pipes/compare", "pipes/dedup"),
