@@ -10,8 +10,10 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
@@ -47,12 +49,26 @@ def paged(*, wanted: bool = True) -> Iterator[None]:
         with suppress(BrokenPipeError):
             yield
     finally:
-        with suppress(BrokenPipeError):
-            sys.stdout.flush()
-        sys.stdout, sys.stderr = kept_out, kept_err
-        screen.end()
-        kept_err.write(said.getvalue())
-        kept_err.flush()
+        with _interrupts_are_the_pagers():
+            with suppress(BrokenPipeError):
+                sys.stdout.flush()
+            sys.stdout, sys.stderr = kept_out, kept_err
+            screen.end()
+            kept_err.write(said.getvalue())
+            kept_err.flush()
+
+
+@contextmanager
+def _interrupts_are_the_pagers() -> Iterator[None]:
+    """A terminal sends Ctrl-C to both: this process goes on until the pager is left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, kept)
 
 
 def _pager() -> Sequence[str]:
@@ -117,9 +133,7 @@ class _Screen(io.RawIOBase):
         assert self._pager.stdin is not None
         with suppress(BrokenPipeError):
             self._pager.stdin.close()
-        while self._pager.returncode is None:
-            with suppress(KeyboardInterrupt):  # it is the pager's
-                self._pager.wait()
+        self._pager.wait()
 
     def _start(self) -> None:
         less = {"LESS": "FRX", "LESSCHARSET": "utf-8"}

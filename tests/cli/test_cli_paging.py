@@ -157,6 +157,8 @@ def test_less_is_left_and_the_prompt_goes_on(
             person.type("x\r")
             person.until("it happened")
             person.until("\n:")
+            person.type("G")
+            person.until("(END)")  # all was sent: Ctrl-C stops nothing any more
             person.type(CTRL_C)
             person.insist("q", "100 entries, the limit")
             person.until("query>")
