@@ -1,5 +1,6 @@
 """What an operator asks: is it alive, what waits, where readers stand, the metrics."""
 
+import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -91,7 +92,8 @@ async def readiness(request: AnyRequest) -> Response[bytes]:
         raise Unready(text, reason=state.reason)
     ready = Ready(
         status="ok",
-        left_out=engine.keeper.left_out(),
+        # Waits for a day that is being opened.
+        left_out=await asyncio.to_thread(engine.keeper.left_out),
         stuck_entries=engine.queue().stuck_entries,
     )
     return json_answer(msgspec.json.encode(ready))

@@ -33,7 +33,7 @@ from logstream.query.conditions import (
     TimeBetween,
 )
 from logstream.query.dialects import EngineSql
-from logstream.query.fragments import FALSE, join, of
+from logstream.query.fragments import FALSE, join, of, text_between
 from logstream.query.glob import Glob, Wild
 from logstream.query.meaning import condition_of
 from logstream.query.names import Column, Path
@@ -182,14 +182,7 @@ def _test(condition: OfText | NumberBetween, text: Sql) -> Sql:
         case Like(_, glob):
             return _like(text, glob)
         case TextBetween(_, low, high):
-            tests = []
-            if low is not None:
-                sign = ">=" if low.inclusive else ">"
-                tests.append(of(f"{{}} {sign} ?", text, low.value))
-            if high is not None:
-                sign = "<=" if high.inclusive else "<"
-                tests.append(of(f"{{}} {sign} ?", text, high.value))
-            return join(" AND ", tests)
+            return text_between(text, low, high)
         case Fits(_, pattern):
             return of("match({}, ?)", text, re2_of(pattern))
         case NumberBetween(_, low_number, high_number):

@@ -13,7 +13,7 @@ from logstream.query.conditions import (
     QuantityBetween,
     TextBetween,
 )
-from logstream.query.fragments import FALSE, join, of
+from logstream.query.fragments import FALSE, of, text_between
 from logstream.query.glob import Glob, Wild
 from logstream.query.networks import V6, v4_pattern, v6_ends
 from logstream.query.quantities import (
@@ -38,14 +38,7 @@ def test_of(condition: OfText | NumberBetween, text: Sql) -> Sql:
         case Like(_, glob):
             return _like(text, glob)
         case TextBetween(_, low, high):
-            tests = []
-            if low is not None:
-                sign = ">=" if low.inclusive else ">"
-                tests.append(of(f"{{}} {sign} ?", text, low.value))
-            if high is not None:
-                sign = "<=" if high.inclusive else "<"
-                tests.append(of(f"{{}} {sign} ?", text, high.value))
-            return join(" AND ", tests)
+            return text_between(text, low, high)
         case Fits(_, pattern):
             return of("regexp_matches({}, ?)", text, re2_of(pattern))
         case InNetwork():

@@ -67,7 +67,7 @@ class Hub:
             "memory_limit": f"{config.memory_bytes}B",
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            # Our own checkpoints, in quiet moments: an automatic one stalls ingest.
+            # Checkpoints are ours: an automatic one stalls ingest.
             "checkpoint_threshold": "1GB",
             # Of pages up to this, only what sorts is read of every match, and the rest
             # of those that are shown: 3.6 ms instead of 59 ms a million (default 50).

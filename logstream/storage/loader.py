@@ -122,8 +122,12 @@ class Loader:
         text = " UNION ALL ".join(f"({one.text})" for one in rows)
         params = tuple(param for one in rows for param in one.params)
         with self._writing_to(day) as partition:
-            wide = [partition.names.see(sample) for sample in samples][-1]
-            with self._hub.shredding.off(wide), self._hub.writing() as cursor:
+            for sample in samples:
+                partition.names.see(sample)
+            with (
+                self._hub.shredding.off(partition.names.wide),
+                self._hub.writing() as cursor,
+            ):
                 for batch in batches:
                     if _applied_entries(cursor, partition, batch.segment) is not None:
                         raise _SpansDays  # a replay: other days, if any, may lack it

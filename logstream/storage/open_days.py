@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 ALONE_TIMEOUT_S = 2.0
 _RENEW_ROWS = 2_000_000
 """After so many, what DuckDB holds of a day is dropped. It keeps all that it writes,
-60 MB a million, up to its limit, and lists of that, 16 MB a million, unlimited."""
+60 MB a million, up to its limit, and lists of that, 8 MB a million, unlimited."""
 
 
 class OpenDays:
@@ -147,8 +147,8 @@ class OpenDays:
         """Let go of a day, if much was loaded into it and nobody reads it: DuckDB drops
         what it holds of its file. Thread-safe.
         """
-        if partition.loaded_rows < _RENEW_ROWS:
-            return
+        if partition.loaded_rows < _RENEW_ROWS or partition.is_held:
+            return  # loads would wait, and for nothing
         with partition.writers.alone(checkpoints.WAIT_S) as alone:
             if not alone or not checkpoints.checkpoint_now(self._hub, partition):
                 return

@@ -105,6 +105,11 @@ class Partition:
             self._holders -= 1
 
     @property
+    def is_held(self) -> bool:
+        """Somebody reads it."""
+        return self._holders > 0
+
+    @property
     def is_idle(self) -> bool:
         """Nobody reads it, and no row of it waits for a checkpoint."""
         return not (self._holders or self.dirty_rows or self.invalid)

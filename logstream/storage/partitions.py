@@ -300,9 +300,9 @@ class Partitions:
         """Checkpoint the dirty partitions that `when` picks; how many there were.
 
         Args:
-            max_logged_bytes: Of the write-ahead logs. The rows in them are in memory,
-                and a checkpoint needs as much again: beyond this the largest ones are
-                checkpointed whatever `when` says, and loads wait for it. 0 = no bound.
+            max_logged_bytes: Of the write-ahead logs. The rows in them are in memory:
+                beyond this the largest ones are checkpointed whatever `when` says, and
+                loads wait for it. 0 = no bound.
         """
         self._open.reopen_invalid()
         self._look_for_files()

@@ -15,6 +15,7 @@ from logstream.core.entry import ID_LINE_BITS
 from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
 from logstream.storage.choosing import chosen_days
+from logstream.storage.forms import Begun, either_way, read_again
 from logstream.storage.gathering import Gathering
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub
@@ -50,15 +51,8 @@ ENTRY_COLUMNS = (
 )
 _ID_COLUMN = ResultColumn("id", "text")
 
-_TRIES = 3
 _FEW_ROWS = 20_000
 """Worth a count of each day, so that no more days are read than have them."""
-_NOT_ITS_FORM = (
-    duckdb.InterruptException,
-    duckdb.OutOfMemoryException,
-    duckdb.FatalException,
-)
-"""What stops a query of either form; see `Selection.fast`."""
 
 
 class Reader:
@@ -124,12 +118,9 @@ class Reader:
 
         A form of the query that fails is replaced by the other while no row was given.
         """
-        failed: list[duckdb.Error] = []
         columns = (_ID_COLUMN, *ENTRY_COLUMNS) if ids else ENTRY_COLUMNS
 
         def read(db: duckdb.DuckDBPyConnection, fast: bool) -> T:
-            if failed:
-                raise failed[0]
             statement = self._by_day(
                 db, selection, columns, limit=limit, descending=descending, fast=fast
             )
@@ -138,7 +129,7 @@ class Reader:
                 return consume(result)
             except duckdb.Error as error:
                 if result.begun:
-                    failed.append(error)
+                    raise Begun(error) from error
                 raise
 
         return self._read(read, leaves_nothing=False)
@@ -188,15 +179,7 @@ class Reader:
     ) -> T:
         """Read the fast way, and the safe way if that fails; see `Selection.fast`."""
         with self._hub.reading(self._timeout_s, leaves_nothing=leaves_nothing) as db:
-            for _ in range(_TRIES - 1):
-                try:
-                    return _read_either_way(db, read)
-                except (duckdb.CatalogException, duckdb.BinderException):
-                    continue  # a day was compacted or removed since it was looked up
-                except duckdb.Error as error:
-                    if not self._partitions.mends(error):
-                        raise
-            return _read_either_way(db, read)
+            return read_again(db, self._partitions, read)
 
     def _gather(self, selection: Selection, take: Callable[[Gathering], T]) -> T:
         def read(db: duckdb.DuckDBPyConnection, fast: bool) -> T:
@@ -207,7 +190,7 @@ class Reader:
                 with closing(gathering):
                     return take(gathering)
 
-            return gather(db, True) if fast else _read_either_way(db, gather)
+            return gather(db, True) if fast else either_way(db, gather)
 
         return self._read(read)
 
@@ -299,17 +282,6 @@ class Reader:
             ),
         )
         return page_by_offset(found, limit, query, offset)
-
-
-def _read_either_way(
-    db: duckdb.DuckDBPyConnection, read: Callable[[duckdb.DuckDBPyConnection, bool], T]
-) -> T:
-    try:
-        return read(db, True)
-    except _NOT_ITS_FORM:
-        raise
-    except duckdb.Error:
-        return read(db, False)
 
 
 def _find(

@@ -12,6 +12,7 @@ from logstream.core.errors import BadRequest
 from logstream.core.plan import First, Plan, Scan
 from logstream.core.sql import Sql
 from logstream.storage.choosing import CHUNK_DAYS
+from logstream.storage.forms import Begun, read_again
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.looking import looks_by_time
@@ -23,17 +24,10 @@ from logstream.storage.selection import Selection, condition, union
 
 T = TypeVar("T")
 
-_TRIES = 3
 _FEW_ROWS = 1100
 """As `late_materialization_max_rows` has it."""
 _NO_PATTERN = "Pattern failed to parse"
 """A regular expression that is none to RE2."""
-_FINAL = (
-    duckdb.InterruptException,
-    duckdb.OutOfMemoryException,
-    duckdb.FatalException,
-)
-"""What stops a query in either of its forms."""
 
 
 class DayRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +99,7 @@ class Statements:
                 return consume(result)
             except duckdb.Error as error:
                 if result.begun:
-                    raise _Begun(error) from error
+                    raise Begun(error) from error
                 raise
 
         return self._read(read)
@@ -136,25 +130,17 @@ class Statements:
 
     def _read(self, read: Callable[[duckdb.DuckDBPyConnection, bool], T]) -> T:
         with self._hub.reading(self._timeout_s) as db:
-            for left in reversed(range(_TRIES)):
-                try:
-                    return _either_way(db, read)
-                except (duckdb.CatalogException, duckdb.BinderException) as error:
-                    if _NO_PATTERN in str(error):
-                        text = f"The query cannot be run: {first_line(error)}"
-                        raise BadRequest(text) from error
-                    if not left:
-                        raise
-                    # A day was compacted or removed since it was looked up.
-                except duckdb.InvalidInputException as error:
-                    text = f"The query cannot be run: {first_line(error)}"
-                    raise BadRequest(text) from error
-                except _Begun as begun:
-                    raise begun.error from begun
-                except duckdb.Error as error:
-                    if not left or not self._partitions.mends(error):
-                        raise
-        raise AssertionError
+            try:
+                return read_again(db, self._partitions, read)
+            except (
+                duckdb.InvalidInputException,
+                duckdb.CatalogException,
+                duckdb.BinderException,
+            ) as error:
+                if _is_of_database(error):
+                    raise
+                text = f"The query cannot be run: {first_line(error)}"
+                raise BadRequest(text) from error
 
     def _statement(
         self,
@@ -228,23 +214,10 @@ class Statements:
         )
 
 
-class _Begun(Exception):
-    """An error behind the first row: the other form cannot take over any more."""
-
-    def __init__(self, error: duckdb.Error) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-def _either_way(
-    db: duckdb.DuckDBPyConnection, read: Callable[[duckdb.DuckDBPyConnection, bool], T]
-) -> T:
-    try:
-        return read(db, True)
-    except _FINAL:
-        raise
-    except duckdb.Error:
-        return read(db, False)
+def _is_of_database(error: duckdb.Error) -> bool:
+    """Not of what the query says."""
+    binds = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
+    return binds and _NO_PATTERN not in str(error)
 
 
 def _each_day(scan: Scan, looks: Sequence[Look], where: Sql, *, fast: bool) -> Sql:
