@@ -45,9 +45,10 @@ class PlanBuilder:
         self._first_scan = 0
 
     @property
-    def pipes(self) -> Sequence[object]:
-        """Those in front of the one that is applied."""
-        return () if self._query is None else self._query.pipes
+    def front(self) -> "Query":
+        """What stands in front of the pipe that is applied."""
+        assert self._query is not None
+        return self._query
 
     def alias_of(self, sql: Sql) -> str:
         """A name for what is computed from columns that may be computed themselves.
@@ -102,15 +103,14 @@ class PlanBuilder:
                 scan.from_ns = from_ns - scan.shift_ns - scan.wider_ns
                 scan.to_ns = to_ns - scan.shift_ns + scan.wider_ns
 
-    def again(self, shift_ns: int) -> Table:
+    def again(self, query: "Query", shift_ns: int) -> Table:
         """The query in front once more, about a time that is so much earlier."""
-        assert self._query is not None
         scans = self._scans[self._first_scan :]
         span, first = (self.from_ns, self.to_ns, self._shift_ns), self.scans
         self.from_ns = None if self.from_ns is None else self.from_ns - shift_ns
         self.to_ns = None if self.to_ns is None else self.to_ns - shift_ns
         self._shift_ns += shift_ns
-        table = self._query.table(self)
+        table = query.table(self)
         self.from_ns, self.to_ns, self._shift_ns = span
         for scan, now in zip(self._scans[first:], scans, strict=False):
             if now.from_ns is not None and now.to_ns is not None:

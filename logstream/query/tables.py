@@ -58,6 +58,10 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """Of an open table, none means the newest first."""
     keys: tuple[Order, ...] = ()
     """The same order by columns of the scan itself, where it can be said so."""
+    group: tuple[Sql, ...] | None = None
+    """The columns that tell rows apart that were made by grouping; None: no such."""
+    step_ns: int = 1
+    """What the buckets of time among them are multiples of."""
 
     def value(self, name: str) -> Value:
         """What a name means.
@@ -236,12 +240,14 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """A closed table: the keys, then what was aggregated for each."""
         columns: dict[str, Value] = {}
         parts: list[Sql] = []
-        for name, value in (*keys, *results):
+        group: list[Sql] = []
+        for at, (name, value) in enumerate((*keys, *results)):
             alias = self.builder.alias()
             parts.append(of(f"{{}} AS {alias}", value.sql))
             if name in columns:
                 raise BadRequest(f"There are two columns {name!r}: name one with `as`.")
             columns[name] = Typed(Sql(alias), value.kind, value.is_id)
+            group += [Sql(alias)] * (at < len(keys))
         text = f"(SELECT {', '.join('{}' for _ in parts)} FROM {{}}"
         if keys:
             text += f" GROUP BY {', '.join(str(at + 1) for at in range(len(keys)))}"
@@ -256,6 +262,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             scan=None,
             columns=columns,
             is_open=False,
+            group=tuple(group),
         )
 
     def with_order(self) -> "Table":

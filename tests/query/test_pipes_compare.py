@@ -58,7 +58,48 @@ COMPARED = [
     ]),
     ("* | top 1 source | drop percent | compare", [
         {"source": "auth", "count": 2, "count_before": 0, "count_change": None},
-        {"source": "web", "count": 0, "count_before": 3, "count_change": -100.0},
+    ]),
+    # Who leads now, with what it had before, when it did not lead.
+    ("* | top 1 level | drop percent | compare", [
+        {"level": "info", "count": 1, "count_before": 2, "count_change": -50.0},
+    ]),
+    ("* | rare 1 level | drop percent | compare", [
+        {"level": "info", "count": 1, "count_before": 2, "count_change": -50.0},
+    ]),
+    # What rows are grouped by is that under another name too.
+    ("took:* OR user:* | stats count() as n by range(took, 50) as t "
+     "| rename t as r | fields n, r | compare | where n_before > 0", [
+        {"n": 0, "n_before": 2, "n_change": -100.0, "r": 0.0},
+        {"n": 0, "n_before": 1, "n_change": -100.0, "r": 50.0},
+    ]),
+    # What is no number is that of now, and keeps no rows apart.
+    ("* | stats count() as n, last(user) as u, max(timestamp) as t by level | compare "
+     "| where n > 0 | drop n_change", [
+        {"level": "info", "n": 1, "n_before": 2, "u": "bob", "t": at(8)},
+        {"level": "warn", "n": 1, "n_before": 0, "u": "ann", "t": at(7)},
+    ]),
+    # The order stays.
+    ("* | stats count() as n by level | sort by n desc, level desc | compare "
+     "| fields level, n_before", [
+        {"level": "warn", "n_before": 0},
+        {"level": "info", "n_before": 2},
+        {"level": "error", "n_before": 1},
+    ]),
+    # Without a span, it goes back by whole buckets.
+    ("* | timechart 2m count() as n | compare | fields timestamp, n, n_before", [
+        {"timestamp": at(4), "n": 0, "n_before": 0},
+        {"timestamp": at(6), "n": 1, "n_before": 2},
+        {"timestamp": at(8), "n": 1, "n_before": 1},
+    ]),
+    ("* | stats count() as n by _time(2m) | compare | fields timestamp, n, n_before", [
+        {"timestamp": at(6), "n": 1, "n_before": 2},
+        {"timestamp": at(8), "n": 1, "n_before": 1},
+    ]),
+    ("* | patterns | fields pattern, count | compare | fields count, count_before", [
+        {"count": 1, "count_before": 0},
+        {"count": 1, "count_before": 0},
+        {"count": 0, "count_before": 2},
+        {"count": 0, "count_before": 1},
     ]),
 ]  # fmt: skip
 

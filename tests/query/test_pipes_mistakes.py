@@ -51,7 +51,10 @@ MISTAKES = [
     ("*" + " | context" * 40, "at most 64 times"),
     ("*" + " | stats count() as n | compare | fields n" * 7, "at most 64 times"),
     ("* | extract '" + "x" * 1000 + "<a>'", "at most 1000 characters"),
-    ("* | compare", "looks at numbers"),
+    ("* | compare", "looks at the numbers"),
+    ("* | fields took | compare", "looks at the numbers"),
+    ("* | stats count() as n by host | fields n | compare", "grouped by: keep"),
+    ("* | timechart 1h count() | compare 90m", "a multiple of that"),
     ("* | stats count() | compare 5", "such as 5m"),
     (
         "* | stats count() as n | compare | rename n_before as x | compare",

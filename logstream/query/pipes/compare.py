@@ -2,11 +2,14 @@
 
 The pipes in front are run a second time, over a range that lies so much earlier; for
 each number `n`, there are `n`, `n_before` and `n_change`, in percent. Without a span,
-the range right before is meant. A query without a range is about the last span, or the
-last day. Times in filters move along, as do `from` and `to` beside the query.
+the range right before is meant, or a little earlier, so that buckets of time meet. A
+query without a range is about the last span, or the last day. Times in filters move
+along, as do `from` and `to` beside the query. Columns that are neither numbers nor what
+rows are grouped by are those of now. Behind `top`, the rows are those of now too.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,11 +20,16 @@ from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import span_text
 from logstream.query.fragments import join, of
 from logstream.query.pipes import Pipe
-from logstream.query.pipes.stats import Stats
-from logstream.query.pipes.timechart import Timechart
-from logstream.query.pipes.top import Top
+from logstream.query.pipes.drop import Drop
+from logstream.query.pipes.eval import Eval
+from logstream.query.pipes.fields import Fields
+from logstream.query.pipes.rename import Rename
+from logstream.query.pipes.top import MAX_ROWS, Top
 from logstream.query.tables import Order, Table
 from logstream.query.values import Typed, Value, typed
+
+if TYPE_CHECKING:
+    from logstream.query.query import Query
 
 _NUMBERS = ("number", "integer", "duration")
 MAX_SPAN_S = 520 * 604_800.0
@@ -35,28 +43,60 @@ class Compare(msgspec.Struct, frozen=True):
         return "compare" if self.span_s is None else f"compare {span_text(self.span_s)}"
 
     def apply(self, table: Table) -> Table:
-        if table.is_open:
+        group = {*(table.group or ())}
+        keys = [
+            name
+            for name, value in table.columns.items()
+            if isinstance(value, Typed) and value.sql in group
+        ]
+        if table.group is None:
             raise BadRequest(
-                "compare looks at numbers, such as `stats count() by source | compare "
-                "1d`."
+                "compare looks at the numbers of groups, such as `stats count() by "
+                "source | compare 1d`."
+            )
+        if len(keys) < len(group):
+            raise BadRequest(
+                "compare needs the columns that the rows were grouped by: keep them."
             )
         shift_ns = self._bound(table)
-        builder = table.builder
-        keys = _keys(builder.pipes)
-        before = builder.again(shift_ns)
-        return _Joined(table, before, shift_ns).table(keys)
+        front = table.builder.front
+        before = _unlimited(front)
+        found = table.builder.again(before or front, shift_ns)
+        side = "FULL" if before is None else "LEFT"
+        return _Joined(table, found, shift_ns).table(keys, side)
 
     def _bound(self, table: Table) -> int:
         """How far back to look; sees to it that the query has a range."""
         builder = table.builder
         span_ns = None if self.span_s is None else round(self.span_s * 1e9)
+        if span_ns is not None and span_ns % table.step_ns:
+            raise BadRequest(
+                f"compare {span_text(self.span_s or 0)}: the rows are of "
+                f"{span_text(table.step_ns / 1e9)} each, so name a multiple of that."
+            )
         own_from, own_to = builder.own_span
         ends = [one for one in (builder.to_ns, own_to) if one is not None]
         end = min(ends, default=builder.at_ns)
         begins = [one for one in (builder.from_ns, own_from) if one is not None]
         begin = max(begins, default=end - (span_ns or _DAY_NS))
         builder.bound(begin, end)
-        return span_ns or max(1, end - begin)
+        length_ns = max(1, end - begin)
+        return span_ns or length_ns + -length_ns % table.step_ns
+
+
+def _unlimited(query: "Query") -> "Query | None":
+    """What ends in `top`, with all values: who leads now may not have led before. None:
+    it does not end so.
+    """
+    pipes = list(query.pipes)
+    for at in range(len(pipes) - 1, -1, -1):
+        pipe = pipes[at]
+        if isinstance(pipe, Top):
+            pipes[at] = msgspec.structs.replace(pipe, rows=MAX_ROWS)
+            return type(query)(query.expr, tuple(pipes))
+        if not isinstance(pipe, Fields | Drop | Rename | Eval):
+            break
+    return None
 
 
 class _Joined:
@@ -69,23 +109,21 @@ class _Joined:
         self._tests: list[Sql] = []
         self._shown: list[str] = []
         self._columns: dict[str, Value] = {}
-        self._keys: set[str] = set()
+        self._keys: dict[Sql, Sql] = {}
 
-    def table(self, keys: frozenset[str]) -> Table:
+    def table(self, keys: Sequence[str], side: str) -> Table:
         for name, value in self._now.columns.items():
             one, other = typed(value), typed(self._before.columns[name])
-            if name in keys or one.is_id or one.kind not in _NUMBERS:
+            if name in keys:
                 self._key(name, one, other)
-            else:
+            elif one.kind in _NUMBERS and not one.is_id:
                 self._number(name, one, other)
-        order = [
-            Order(one.sql, descending=False)
-            for name, one in self._columns.items()
-            if isinstance(one, Typed) and name in self._keys
-        ]
+            else:
+                self._other(name, one)
+        order = self._order()
         relation = of(
             f"(SELECT {', '.join(self._shown)} FROM (SELECT {{}} FROM {{}}) l "
-            "FULL JOIN (SELECT {} FROM {}) r ON {})",
+            f"{side} JOIN (SELECT {{}} FROM {{}}) r ON {{}})",
             *(_listed(self._left), self._now.relation),
             *(_listed(self._right), self._before.relation),
             join(" AND ", self._tests) if self._tests else Sql("TRUE"),
@@ -96,15 +134,35 @@ class _Joined:
             scan=None,
             columns=self._columns,
             is_open=False,
-            order=tuple(order),
+            order=order,
+            group=tuple(self._keys.values()),
+            step_ns=self._now.step_ns,
         )
+
+    def _order(self) -> tuple[Order, ...]:
+        """That of the rows now; what was there only before comes last."""
+        order: list[Order] = []
+        for one in self._now.order:
+            found = self._keys.get(one.column)
+            if found is None:
+                held, alias = self._now.builder.alias(), self._now.builder.alias()
+                self._left.append(of(f"{{}} AS {held}", one.column))
+                self._shown.append(f"{held} AS {alias}")
+                found = Sql(alias)
+            order.append(Order(found, one.descending))
+        order += [Order(one, descending=False) for one in self._keys.values()]
+        return tuple(dict.fromkeys(order))
 
     def _key(self, name: str, one: Typed, other: Typed) -> None:
         here, there = self._sides(one.sql, other.sql, is_time=one.kind == "time")
         self._tests.append(Sql(f"{here} IS NOT DISTINCT FROM {there}"))
         text = f"CASE WHEN is_there THEN {here} ELSE {there} END"
-        self._add(name, text, one.kind, is_id=one.is_id)
-        self._keys.add(name)
+        self._keys[one.sql] = self._add(name, text, one.kind, is_id=one.is_id)
+
+    def _other(self, name: str, one: Typed) -> None:
+        here = self._now.builder.alias()
+        self._left.append(of(f"{{}} AS {here}", one.sql))
+        self._add(name, here, one.kind, is_id=one.is_id)
 
     def _number(self, name: str, one: Typed, other: Typed) -> None:
         here, there = self._sides(one.sql, other.sql, is_time=False)
@@ -125,26 +183,17 @@ class _Joined:
         self._right.append(of(f"{{}} AS {there}", other))
         return here, there
 
-    def _add(self, name: str, text: str, kind: Kind, *, is_id: bool = False) -> None:
+    def _add(self, name: str, text: str, kind: Kind, *, is_id: bool = False) -> Sql:
         if name in self._columns:
             raise BadRequest(f"There are two columns {name!r}: rename one.")
         alias = self._now.builder.alias()
         self._shown.append(f"{text} AS {alias}")
         self._columns[name] = Typed(Sql(alias), kind, is_id)
+        return Sql(alias)
 
 
 def _listed(parts: list[Sql]) -> Sql:
     return of(", ".join("{}" for _ in parts), *parts)
-
-
-def _keys(pipes: Sequence[object]) -> frozenset[str]:
-    """What the rows were grouped by last."""
-    for pipe in reversed(pipes):
-        if isinstance(pipe, Timechart):
-            return frozenset(pipe.keys)
-        if isinstance(pipe, (Stats, Top)):
-            return frozenset(key.shown for key in pipe.keys)
-    return frozenset()
 
 
 def parse(cursor: Cursor) -> Pipe:

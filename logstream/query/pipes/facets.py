@@ -62,6 +62,7 @@ class Facets(msgspec.Struct, frozen=True):
             scan=None,
             columns=columns,
             is_open=False,
+            group=(Sql(name), Sql(value)),
             order=(
                 Order(Sql(rank), descending=False),
                 Order(Sql(count), descending=True),

@@ -57,6 +57,7 @@ class FieldNames(msgspec.Struct, frozen=True):
                 "values": Typed(Sql(values), "integer"),
             },
             is_open=False,
+            group=(Sql(name),),
             order=(
                 Order(Sql(count), descending=True),
                 Order(Sql(name), descending=False),

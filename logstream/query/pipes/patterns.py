@@ -82,6 +82,7 @@ class Patterns(msgspec.Struct, frozen=True):
             scan=None,
             columns=columns,
             is_open=False,
+            group=(Sql(alias["pattern"]),),
             order=(
                 Order(Sql(alias["count"]), descending=True),
                 Order(Sql(alias["pattern"]), descending=False),

@@ -4,6 +4,7 @@
 `stats by (source) count()` says the same as `stats count() by source`.
 """
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -67,7 +68,10 @@ class Stats(msgspec.Struct, frozen=True):
         seconds = seconds_of(table, self.keys)
         results = [(one.shown, one.apply(table, seconds)) for one in self.aggregates]
         found = table.grouped(keys, results)
-        return msgspec.structs.replace(found, order=order_of(found, keys))
+        spans = [key.span_s for key in self.keys if key.span_s is not None]
+        step_ns = math.lcm(*(max(1, round(span_s * 1e9)) for span_s in spans))
+        order = order_of(found, keys)
+        return msgspec.structs.replace(found, order=order, step_ns=step_ns)
 
 
 def order_of(table: Table, keys: Sequence[tuple[str, Typed]]) -> tuple[Order, ...]:

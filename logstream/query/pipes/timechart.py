@@ -52,10 +52,6 @@ class Timechart(msgspec.Struct, frozen=True):
         limit = "" if self.series == SERIES else f" limit {self.series}"
         return f"{text} by {self.key}{limit}"
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (TIME,) if self.key is None else (TIME, self.key.shown)
-
     def apply(self, table: Table) -> Table:
         return _Chart(self, table, self._span_ns(table)).table()
 
@@ -121,9 +117,11 @@ class _Chart:
         )
         columns: dict[str, Value] = {TIME: Typed(Sql(time), "time")}
         order = [Order(Sql(time), descending=False)]
+        group: tuple[Sql, ...] = (Sql(time),)
         if self._chart.key is not None:
             columns[self._chart.key.shown] = Typed(Sql(self._name), "text")
             order += [Order(Sql(one), False) for one in (self._rank, self._name)]
+            group = (*group, Sql(self._name))
         for (name, _, value), alias in zip(values, aliases, strict=True):
             columns[name] = Typed(Sql(alias), value.kind)
         return Table(
@@ -133,6 +131,8 @@ class _Chart:
             columns=columns,
             is_open=False,
             order=tuple(order),
+            group=group,
+            step_ns=self._span_ns,
         )
 
     def _grouped(self, values: list[Typed], aliases: list[str]) -> Sql:

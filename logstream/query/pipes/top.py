@@ -14,6 +14,7 @@ from logstream.query.values import Typed, typed
 
 COUNT = "count"
 SHARE = "percent"
+MAX_ROWS = 100_000
 
 
 class Top(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ def parse_rare(cursor: Cursor) -> Pipe:
 def _parse(cursor: Cursor, *, is_rare: bool) -> Pipe:
     rows = 10
     if cursor.accept_option("limit") or cursor.here.mark is Mark.NUMBER:
-        rows = cursor.whole("a number of rows", least=1, most=100_000)
+        rows = cursor.whole("a number of rows", least=1, most=MAX_ROWS)
     cursor.accept_word("by")
     keys = parse_keys(cursor)
     names = [key.shown for key in keys]
