@@ -5,12 +5,14 @@
 
 The same three queries go round, first over a store at rest, then while connections
 send bodies of 8 MB, or single entries, without a pause. A query sees all that was acked
-before it. What is taken in without queries is printed beside.
+before it. Each query has its own ratio; that of all is of the median of all. What is
+taken in without queries is printed beside.
 """
 
 import argparse
 import asyncio
 import http.client
+import itertools
 import statistics
 import tempfile
 import threading
@@ -28,15 +30,19 @@ _QUERIES = (
 )
 
 
-def ask_for(server: ServerProcess, seconds: float) -> list[float]:
-    """Milliseconds of each query, in turn, for so long."""
-    waits: list[float] = []
+Waits = dict[str, list[float]]
+"""Milliseconds, by query."""
+
+
+def ask_for(server: ServerProcess, seconds: float) -> Waits:
+    """Ask each query in turn, for so long."""
+    waits: Waits = {path: [] for path in _QUERIES}
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         for path in _QUERIES:
             started = time.perf_counter()
             server.get(path)
-            waits.append((time.perf_counter() - started) * 1e3)
+            waits[path].append((time.perf_counter() - started) * 1e3)
     return waits
 
 
@@ -101,10 +107,11 @@ class SendingSingle:
         return f"{self._rate:,.0f} requests/s"
 
 
-def _say(what: str, waits: list[float]) -> float:
-    ordered = sorted(waits)
+def _say(what: str, waits: Waits) -> float:
+    """Print and return the median of all."""
+    ordered = sorted(itertools.chain(*waits.values()))
     print(
-        f"{what}: {len(waits)} queries, median {statistics.median(ordered):.0f} ms, "
+        f"{what}: {len(ordered)} queries, median {statistics.median(ordered):.0f} ms, "
         f"95th percentile {ordered[len(ordered) * 95 // 100]:.0f} ms",
         flush=True,
     )
@@ -135,10 +142,16 @@ def main() -> None:
             time.sleep(5)
             print(f"without queries: {alone.stop()} taken in", flush=True)
             ask_for(server, 2)
-            idle = _say("idle", ask_for(server, options.seconds / 3))
+            alone_waits = ask_for(server, options.seconds / 3)
+            idle = _say("idle", alone_waits)
             sending = begin(options.seconds)
-            busy = _say("while ingest runs", ask_for(server, options.seconds))
+            busy_waits = ask_for(server, options.seconds)
+            busy = _say("while ingest runs", busy_waits)
             print(f"({sending.stop()} taken in)")
+            for path in _QUERIES:
+                ends = [statistics.median(w[path]) for w in (alone_waits, busy_waits)]
+                print(f"  {path}: {ends[0]:.0f} to {ends[1]:.0f} ms", end=", ")
+                print(f"ratio {ends[1] / ends[0]:.1f}")
             print(f"  ratio {busy / idle:.1f}")
 
 

@@ -35,7 +35,8 @@ import msgspec
 from logstream.config.settings import StorageConfig
 from logstream.core.errors import StorageError
 from logstream.core.timestamps import now_ns
-from logstream.storage.day_statistics import DayStatistics, count
+from logstream.storage.counting import count
+from logstream.storage.day_statistics import DayStatistics
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.index_building import build_index

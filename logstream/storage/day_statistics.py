@@ -14,7 +14,6 @@ from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import msgspec
 
 from logstream.core.durable import write_durably
@@ -144,50 +143,6 @@ class Statistics:
                 _log.warning("Statistics of days cannot be kept: %s", failure)
 
 
-def count(
-    db: duckdb.DuckDBPyConnection, partition: Partition, max_groups: int = MAX_GROUPS
-) -> DayStatistics:
-    """Look at all of a day that is open.
-
-    Args:
-        max_groups: Pairs of a source and a level, the most frequent ones.
-
-    Raises:
-        duckdb.Error: it cannot be read.
-    """
-    writes = partition.writes
-    before = None if partition.dirty_rows else _state_of(partition)
-    name = partition.name
-    entries, oldest, newest = db.execute(
-        "SELECT count(*), epoch_ns(min(timestamp)), epoch_ns(max(timestamp)) "
-        f"FROM {name}.entries"
-    ).fetchall()[0]
-    groups = db.execute(
-        f"SELECT source, level, count(*) AS n FROM {name}.entries "
-        "GROUP BY source, level ORDER BY n DESC, source, level LIMIT ?",
-        (max_groups + 1,),
-    ).fetchall()
-    raw_bytes, first, last = db.execute(
-        "SELECT coalesce(sum(raw_bytes), 0)::BIGINT, min(segment), max(segment) "
-        f"FROM {name}.applied"
-    ).fetchall()[0]
-    compaction = _compaction_of(db, partition, entries)
-    after = _state_of(partition)
-    quiet = not partition.dirty_rows and partition.writes == writes
-    keeps = quiet and before == after and len(groups) <= MAX_GROUPS
-    return DayStatistics(
-        file=after if keeps else None,
-        writes=writes,
-        entries=entries,
-        raw_bytes=raw_bytes,
-        oldest_ns=oldest,
-        newest_ns=newest,
-        groups=tuple(groups[:max_groups]),
-        segments=None if first is None else (first, last),
-        compaction=compaction,
-    )
-
-
 def may_hold(found: DayStatistics, need: Need) -> bool:
     """Whether an entry of the day may fulfil the need, by its source and level."""
     match need:
@@ -232,22 +187,6 @@ def _is_same(kept: FileState | None, path: Path) -> bool:
         told.st_size,
         told.st_mtime_ns,
     )
-
-
-def _state_of(partition: Partition) -> FileState | None:
-    return None if partition.path is None else state_of(partition.path)
-
-
-def _compaction_of(
-    db: duckdb.DuckDBPyConnection, partition: Partition, entries: int
-) -> Compaction | None:
-    if partition.generation == 0:
-        return None
-    name = partition.name
-    key, rows = db.execute(f"SELECT key, rows FROM {name}.compacted").fetchall()[0]
-    text = f"SELECT count(*) FROM {name}.entries WHERE place >= ?"
-    late = db.execute(text, (rows,)).fetchall()[0][0]
-    return Compaction(key=key, rows=rows, late=late, gone=rows + late - entries)
 
 
 def _days_in(path: Path | None) -> dict[date, DayStatistics]:

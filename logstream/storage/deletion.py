@@ -85,7 +85,7 @@ class Deletion:
         try:
             found = self._delete(partition, selection)
             if gone := sum(found.values()):
-                partition.mark_dirty(gone)
+                partition.mark_dirty(gone, deletes=True)
                 DELETED.labels(reason).inc(gone)
         finally:
             partition.writers.leave()

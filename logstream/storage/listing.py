@@ -6,7 +6,8 @@ import msgspec
 
 from logstream.core.errors import StorageError
 from logstream.core.timestamps import format_ns
-from logstream.storage.day_statistics import Compaction, count
+from logstream.storage.counting import count
+from logstream.storage.day_statistics import Compaction
 from logstream.storage.hub import Hub
 from logstream.storage.partition import PartitionState, index_of
 from logstream.storage.partitions import Partitions

@@ -6,7 +6,8 @@ from datetime import date
 import duckdb
 import msgspec
 
-from logstream.storage.day_statistics import DayStatistics, count
+from logstream.storage.counting import count
+from logstream.storage.day_statistics import DayStatistics
 from logstream.storage.holding import holding
 from logstream.storage.partitions import Partitions
 

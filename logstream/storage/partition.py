@@ -70,6 +70,10 @@ class Partition:
         """A checkpoint failed, and DuckDB takes nothing until it is attached anew."""
         self.writes = 0
         """Loads and deletions so far; tells whether anything changed since a look."""
+        self.deletions = 0
+        """Of them, those that took entries away."""
+        self.counted: object = None
+        """What its entries came to when they were last counted; see `counting`."""
         self.swept: object = None
         """What retention did last with a part of it; its own."""
         self.on_write: Callable[[], None] = lambda: None
@@ -80,13 +84,14 @@ class Partition:
         self.loaded_rows = 0
         """Since it was attached; DuckDB keeps what it wrote of them in memory."""
 
-    def mark_dirty(self, rows: int) -> None:
+    def mark_dirty(self, rows: int, *, deletes: bool = False) -> None:
         with self._lock:
             if self.dirty_rows == 0:
                 self.dirty_since = time.monotonic()
             self.dirty_rows += rows
             self.loaded_rows += rows
             self.writes += 1
+            self.deletions += deletes
         self.on_write()
 
     def mark_clean(self, rows: int) -> None:
