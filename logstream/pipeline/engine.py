@@ -273,6 +273,7 @@ class Engine:
         return self._disk_free >= self.settings.storage.min_free_bytes
 
     def _segment_stored(self, segment: Segment, outcome: Outcome) -> None:
+        self._partitions.keep_account()
         self._journal.retire(segment)
         self._acks.stored([segment.number])
         self._settler.gone([segment.number])

@@ -25,8 +25,8 @@ from logstream.storage.verify import (
 
 _OURS = {
     *("lock", "journal", "partitions", "tmp"),
-    *("days.json", "statistics.json", "positions.json", "idempotency.ndjson"),
-    "retention.json",
+    *("accounts.json", "days.json", "statistics.json"),
+    *("positions.json", "idempotency.ndjson", "retention.json"),
     *(LETTERS, f"{LETTERS}.wal", SAVED),
 }
 """What lies in a data folder."""
@@ -57,7 +57,9 @@ def verify_folder(path: Path) -> Report:
         return report
     if not (path / "partitions").is_dir():
         raise BadRequest(f"{path} is no data folder, and no backup.")
-    verify_partition_files(path / "partitions", report, path / "days.json")
+    verify_partition_files(
+        path / "partitions", report, path / "days.json", path / "accounts.json"
+    )
     verify_journal(path / "journal", report)
     verify_dead_letters(path / LETTERS, report)
     _verify_small(path, report)

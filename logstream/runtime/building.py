@@ -163,6 +163,7 @@ def _build(
         folder.partitions if folder else None,
         register=folder.path / "days.json" if folder else None,
         statistics=folder.path / "statistics.json" if folder else None,
+        accounts=folder.path / "accounts.json" if folder else None,
         max_open=settings.storage.max_open_days,
     )
     dead_letters = DeadLetterStore(

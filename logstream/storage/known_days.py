@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from logstream.storage.accounts import Accounts
 from logstream.storage.day_statistics import Statistics
 from logstream.storage.generations import files_in
 from logstream.storage.lost_days import GONE, LostDays, drop_unfinished, read_register
@@ -39,13 +40,19 @@ class KnownDays:
         register: Where the days that there are stand, so that one is missed whose file
             is gone; None: none is.
         statistics: Forgets days that are known no more.
+        accounts: The same.
     """
 
     def __init__(
-        self, folder: Path | None, register: Path | None, statistics: Statistics
+        self,
+        folder: Path | None,
+        register: Path | None,
+        statistics: Statistics,
+        accounts: Accounts,
     ) -> None:
         self._folder = folder
         self._statistics = statistics
+        self._accounts = accounts
         self._broken: dict[date, Broken] = {}
         removed = finish_removals(folder) if folder is not None else set()
         before = read_register(register)
@@ -55,6 +62,8 @@ class KnownDays:
                 if drop_unfinished(self._files.get(day)):
                     del self._files[day]
         self._days: set[date] = set(self._files)
+        for day in {*accounts.unchecked()} - self._days:
+            accounts.drop(day)
         self._lost = LostDays(folder, register, before, self._days, removed)
         self._set_gauges()
 
@@ -96,6 +105,7 @@ class KnownDays:
         self._days.discard(day)
         self._broken.pop(day, None)
         self._statistics.drop(day)
+        self._accounts.drop(day)
         self._set_gauges()
 
     def set_aside(self, day: date, path: Path) -> None:
@@ -119,6 +129,12 @@ class KnownDays:
         if wal_of(path).exists():
             self._lost.set_aside(path, "its file is gone")
         self._set_gauges()
+
+    def lacks(self, day: date, entries: int) -> None:
+        """It opens, without some that it had. Raises OSError."""
+        if (path := self.path_of(day)) is not None:
+            self._lost.note_lacking(path, entries)
+            self._set_gauges()
 
     def forget_lost(self, first: date, last: date) -> None:
         """All of these days was deleted: nothing of them is missed any more."""

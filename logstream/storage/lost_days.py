@@ -4,6 +4,9 @@ A damaged file is kept under another name. A file that somebody took away is mis
 since `days.json` names the days that there are: it is written now and then, and before
 a day is removed for good. What is lost is told until somebody deletes all of the day,
 or its file is back at a start.
+
+A day that opens without some of its entries gets a note beside it, that is called like
+a file that was set aside, and says so until it is taken away.
 """
 
 import logging
@@ -29,8 +32,11 @@ _log = logging.getLogger(__name__)
 
 ASIDE = ".broken-"
 GONE = "missing: its file is gone"
+LACKS = "lacks "
+"""What a note begins with that lies beside a day, and why it is told of."""
 _SMALLEST_BYTES = 12_288
 """Of a DuckDB file: three headers."""
+_LARGEST_NOTE_BYTES = 200
 _MAGIC = b"DUCK"
 """In the first header, behind its checksum."""
 
@@ -67,7 +73,7 @@ class LostDays:
         self._aside: dict[Path, str] = {}
         for aside in folder.glob(f"*{SUFFIX}{ASIDE}*") if folder else ():
             if aside.suffix != WAL and day_of_name(aside) is not None:
-                self._aside[aside] = "it was set aside before"
+                self._aside[aside] = note_in(aside) or "it was set aside before"
         known = {day_of_name(aside) for aside in self._aside} | {*days, *removed}
         self._missing = {
             day: reason
@@ -108,12 +114,7 @@ class LostDays:
         Raises:
             StorageError: it cannot be renamed.
         """
-        number = 1
-        while True:
-            target = path.with_name(f"{path.name}{ASIDE}{number}")
-            if not (target.exists() or wal_of(target).exists()):
-                break
-            number += 1
+        target = _free_name(path)
         try:
             if path.exists():
                 path.rename(target)
@@ -125,6 +126,21 @@ class LostDays:
                 f"The damaged partition {path} cannot be renamed ({failure.strerror})."
             ) from None
         _log.error("A partition is kept as %s: %s. A new one is made.", target, reason)
+
+    def note_lacking(self, path: Path, entries: int) -> None:
+        """A day opens, without some of its entries. Told until the note is taken away.
+
+        Raises:
+            OSError: the note cannot be written.
+        """
+        told = lacking(entries)
+        day = day_of_name(path)
+        if any(day_of_name(x) == day and self._aside[x] == told for x in self._aside):
+            return  # a crash came between the note and what follows it
+        target = _free_name(path)
+        write_durably(target, told.encode())
+        self._aside[target] = told
+        _log.error("The partition %s %s.", path, told)
 
     def look(self) -> None:
         """What was set aside, and somebody took away, is told of no more."""
@@ -142,6 +158,8 @@ class LostDays:
             with suppress(FileNotFoundError):
                 size = path.stat().st_size
                 told = f"kept as {path.name}: {reason}"
+                if reason.startswith(LACKS):
+                    told = f"{reason} (told until {path.name} is taken away)"
                 found.append(PartitionState(day=day, stored_bytes=size, broken=told))
         return found
 
@@ -158,6 +176,29 @@ class LostDays:
             _log.warning("Which days there are cannot be kept: %s", failure)
         else:
             self._saved = now
+
+
+def _free_name(path: Path) -> Path:
+    """To set a file aside as."""
+    number = 1
+    while True:
+        target = path.with_name(f"{path.name}{ASIDE}{number}")
+        if not (target.exists() or wal_of(target).exists()):
+            return target
+        number += 1
+
+
+def lacking(entries: int) -> str:
+    """What is said of a day whose log was lost."""
+    return f"{LACKS}{entries} entries: its write-ahead log was gone or cut off"
+
+
+def note_in(aside: Path) -> str:
+    """What a note says of its day; empty: it is a file that was set aside."""
+    if aside.stat().st_size > _LARGEST_NOTE_BYTES:
+        return ""
+    text = aside.read_text(errors="replace")
+    return text if text.startswith(LACKS) else ""
 
 
 def drop_unfinished(path: Path | None) -> bool:

@@ -20,6 +20,7 @@ import duckdb
 from logstream.core.durable import sync_folder
 from logstream.core.errors import StorageCorrupt, StorageError
 from logstream.storage import checkpoints
+from logstream.storage.accounts import Accounts
 from logstream.storage.attaching import detach
 from logstream.storage.control import QueryControl, current_control
 from logstream.storage.damage import damaged_ones
@@ -53,6 +54,8 @@ class Partitions:
         register: Where the days that there are stand, so that one is missed whose file
             is gone; None: none is.
         statistics: Where what is known of days is kept; None: in memory only.
+        accounts: Where it stands what the days were given, so that it is noticed when a
+            part of one is gone; None: nowhere.
         max_open: Days, unless more are in use at the same moment.
     """
 
@@ -63,13 +66,15 @@ class Partitions:
         *,
         register: Path | None = None,
         statistics: Path | None = None,
+        accounts: Path | None = None,
         max_open: int = MAX_OPEN_DAYS,
     ) -> None:
         self._hub = hub
         self._folder = folder
         self._lock = threading.Lock()
         self._statistics = Statistics(statistics)
-        self._known = KnownDays(folder, register, self._statistics)
+        self._accounts = Accounts(accounts)
+        self._known = KnownDays(folder, register, self._statistics, self._accounts)
         self._open = OpenDays(
             hub,
             self._known,
@@ -79,6 +84,7 @@ class Partitions:
         )
         hub.on_invalid(self._open.note_invalid)
         hub.on_corrupt(self.set_damaged_aside)
+        self.readable(self._accounts.unchecked())  # so it is told at once what is gone
 
     def days(self, from_ns: int | None = None, to_ns: int | None = None) -> list[date]:
         """Days that may hold instants in [from_ns, to_ns), the newest first. The query
@@ -145,7 +151,30 @@ class Partitions:
                 raise kind(text) from None
             self._known.opened(day)
             self._open.add(partition)
+            if day in self._accounts.unchecked():
+                self._check_account(partition)
             return partition
+
+    def _check_account(self, partition: Partition) -> None:
+        """Whether all is in it that an earlier process had in it; else that is told.
+        The caller has the lock.
+        """
+        try:
+            if lacking := self._accounts.lacking(self._hub, partition):
+                self._known.lacks(partition.day, lacking)
+        except (duckdb.Error, OSError) as error:
+            _log.warning("What %s lacks is not told: %s", partition.day, error)
+        else:
+            self._accounts.drop(partition.day)
+
+    def keep_account(self, *, all_: bool = False) -> None:
+        """Write down what the days were given whose rows are in write-ahead logs.
+
+        Args:
+            all_: And not just that there are some. Call it so now and then, and without
+                before anything is forgotten that would bring the rows back.
+        """
+        self._accounts.keep(self._hub, self.attached(), all_=all_)
 
     def set_aside(self, day: date, damaged: Partition | None = None) -> None:
         """Keep a damaged file under another name, so that a new one takes its place.
@@ -313,6 +342,7 @@ class Partitions:
         )
         for partition in done:
             self._open.renew(partition)
+        self.keep_account(all_=True)
         return len(done)
 
     def checkpoint_now(self, partition: Partition) -> bool:

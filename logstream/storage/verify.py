@@ -14,9 +14,17 @@ import duckdb
 
 from logstream.core.errors import LogStreamError
 from logstream.core.findings import Report
+from logstream.storage.accounts import LOADED, verify_accounts
 from logstream.storage.generations import UNFINISHED
 from logstream.storage.hub import Hub, first_line
-from logstream.storage.lost_days import ASIDE, GONE, verify_register
+from logstream.storage.lost_days import (
+    ASIDE,
+    GONE,
+    LACKS,
+    lacking,
+    note_in,
+    verify_register,
+)
 from logstream.storage.partition import (
     INDEX,
     SUFFIX,
@@ -44,8 +52,8 @@ def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
         if "kept as" in state.broken:
             report.note(where, state.broken)
             continue
-        if state.broken == GONE:
-            report.problem(where, GONE)
+        if state.broken == GONE or state.broken.startswith(LACKS):
+            report.problem(where, state.broken)
             continue
         try:
             with hub.reading(_DAY_TIMEOUT_S) as cursor:
@@ -59,13 +67,18 @@ def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
 
 
 def verify_partition_files(
-    folder: Path, report: Report, register: Path | None = None
+    folder: Path,
+    report: Report,
+    register: Path | None = None,
+    accounts: Path | None = None,
 ) -> None:
     """Those of a folder that no process uses. Nothing in it is changed.
 
     Args:
         register: Names the days that there should be.
+        accounts: Tells what they were given.
     """
+    loaded = verify_accounts(accounts, report) if accounts is not None else {}
     counts = _files_that_count(folder)
     if register is not None:
         verify_register(register, set(filter(None, map(day_of_name, counts))), report)
@@ -73,7 +86,9 @@ def verify_partition_files(
         where = f"{folder.name}/{path.name}"
         day = day_of_name(path)
         if path.suffix != SUFFIX or day is None:
-            if why := _why_it_lies_here(path):
+            if ASIDE in path.name and day is not None and (why := note_in(path)):
+                report.problem(f"{folder.name}/{day}{SUFFIX}", why)
+            elif why := _why_it_lies_here(path):
                 report.note(where, why)
         elif path not in counts:
             report.note(where, "compacted since: the next start removes it")
@@ -81,6 +96,11 @@ def verify_partition_files(
             try:
                 with _attached(path) as ask:
                     _check_day(ask, "checked", day, where, report)
+                    lacks = (
+                        loaded.get(day, 0) - ask(LOADED.format(name="checked"))[0][0]
+                    )
+                    if lacks > 0:
+                        report.problem(where, lacking(lacks))
                     if generation_of(path):
                         _check_index(ask, "checked", path, report)
             except duckdb.Error as error:
