@@ -53,10 +53,33 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """Only the first rows of each day are needed; None: all."""
 
 
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """A grouping made of groupings of some of the rows each."""
+
+    name: str
+    each: Sql
+    """A SELECT from the scan's name, whichever of its rows that stands for."""
+    merged: Sql
+    """What gives the groups: a SELECT from `name`, which stands for the rows that
+    `each` gave, all together."""
+
+
+class Grouping(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a scan, aggregated. Its name stands for the groups."""
+
+    name: str
+    scan: str
+    whole: Sql
+    """A SELECT from the scan's name, and from nothing else."""
+    parts: Parts | None = None
+    """None: the scan's rows are needed elsewhere too, and so all at once."""
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     scans: tuple[Scan, ...]
+    groupings: tuple[Grouping, ...] = ()
     sql: Sql
-    """A SELECT from the names of the scans."""
+    """A SELECT from the names of the scans and groupings."""
     columns: tuple[ResultColumn, ...]
     is_entries: bool
     """Whether each row is an entry: its columns are the contract's keys."""

@@ -1,14 +1,18 @@
 """What all tables of one query share in the making: names, scans and the range."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from logstream.core.errors import BadRequest
-from logstream.core.plan import Plan
+from logstream.core.plan import Grouping, Parts, Plan
 from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
+from logstream.query.grouping import names_read
 from logstream.query.nodes import Expr
 from logstream.query.scans import ScanBuilder
 from logstream.query.tables import Table
@@ -38,6 +42,7 @@ class PlanBuilder:
         self.at_ns = now_ns()
         """What "now" is, to all of it."""
         self._scans: list[ScanBuilder] = []
+        self._groupings: list[Grouping] = []
         self._weights: dict[str, int] = {}
         self._aliases = 0
         self._shift_ns = 0
@@ -124,7 +129,17 @@ class PlanBuilder:
         name = f"s{self.scans}"
         scan = ScanBuilder(name, expr, at_ns=self.at_ns, shift_ns=self._shift_ns)
         self._scans.append(scan)
-        return Table(builder=self, relation=Sql(scan.name), scan=scan, is_whole=True)
+        relation = Sql(name)
+        return Table(
+            builder=self, relation=relation, scan=scan, is_whole=True, by_row=relation
+        )
+
+    def group(self, scan: str, whole: Sql, parts: Parts) -> str:
+        """A name for the groups of a scan's rows."""
+        name = f"g{len(self._groupings)}"
+        found = Grouping(name=name, scan=scan, whole=whole, parts=parts)
+        self._groupings.append(found)
+        return name
 
     def alias(self) -> str:
         self._aliases += 1
@@ -133,8 +148,20 @@ class PlanBuilder:
     def build(
         self, sql: Sql, columns: Sequence[ResultColumn], *, is_entries: bool
     ) -> Plan:
+        groupings = self._groupings
+        reads = Counter(
+            name
+            for read in (sql, *(one.whole for one in groupings))
+            for name in names_read(read)
+        )
         return Plan(
             scans=tuple(scan.build() for scan in self._scans),
+            groupings=tuple(
+                one
+                if reads[one.scan] == 1
+                else msgspec.structs.replace(one, parts=None)
+                for one in groupings
+            ),
             sql=sql,
             columns=tuple(columns),
             is_entries=is_entries,

@@ -20,6 +20,7 @@ from logstream.core.results import Kind
 from logstream.core.sql import Sql
 from logstream.query.entry_fields import fields_json
 from logstream.query.fragments import of
+from logstream.query.grouping import grouped
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, Path, subject_of
 from logstream.query.scans import ScanBuilder
 from logstream.query.values import Field, Typed, Value, as_text, json_text
@@ -50,6 +51,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     is_open: bool = True
     is_whole: bool = False
     """Each match of the scan is a row still."""
+    by_row: Sql | None = None
+    """The relation, as long as each of its rows is made of one entry alone."""
     gone: frozenset[str] = frozenset()
     """Names that an open table has no more."""
     patch: Sql | None = None
@@ -142,10 +145,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
                 parts.append(of(f"{{}} AS {alias}", value.sql))
                 found = Typed(Sql(alias), value.kind, value.is_id)
             columns[self._own_name(name)] = found
-        relation = self._with(parts)
         names = {self._own_name(name) for name, _ in added}
         return msgspec.structs.replace(
-            self, relation=relation, columns=columns, gone=self.gone - names
+            self._row_by_row(self._with(parts)),
+            columns=columns,
+            gone=self.gone - names,
         )
 
     def patched(self, patch: Sql) -> "Table":
@@ -154,8 +158,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         added = of("coalesce({}, '{{}}'::JSON)", patch)
         if self.patch is not None:
             added = of("json_merge_patch({}, {})", self.patch, added)
-        relation = self._with([of(f"{{}} AS {alias}", added)])
-        return msgspec.structs.replace(self, relation=relation, patch=Sql(alias))
+        table = self._row_by_row(self._with([of(f"{{}} AS {alias}", added)]))
+        return msgspec.structs.replace(table, patch=Sql(alias))
 
     def only(self, columns: Sequence[tuple[str, Value]]) -> "Table":
         """These columns and no others; the rows may be entries still."""
@@ -179,8 +183,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(fixed, columns=columns, gone=self.gone | own)
 
     def filtered(self, test: Sql) -> "Table":
-        relation = of("(SELECT * FROM {} WHERE {})", self.relation, test)
-        return msgspec.structs.replace(self, relation=relation, is_whole=False)
+        table = self._row_by_row(of("(SELECT * FROM {} WHERE {})", self.relation, test))
+        return msgspec.structs.replace(table, is_whole=False)
 
     def sorted(self, keys: Sequence[tuple[Sql, bool]]) -> "Table":
         """By these, largest first where TRUE; missing ones come last."""
@@ -200,9 +204,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
                     if f"{self.scan.name}_" in sql.text
                 ]
                 own += self.newest_first()
-        relation = self._with(parts)
         return msgspec.structs.replace(
-            self, relation=relation, order=tuple(order), keys=tuple(own)
+            self._row_by_row(self._with(parts)), order=tuple(order), keys=tuple(own)
         )
 
     def limited(self, rows: int, offset: int = 0) -> "Table":
@@ -235,39 +238,40 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         self,
         keys: Sequence[tuple[str, Typed]],
         results: Sequence[tuple[str, Typed]],
-        having: Sql | None = None,
+        having: Typed | None = None,
     ) -> "Table":
         """A closed table: the keys, then what was aggregated for each."""
         columns: dict[str, Value] = {}
-        parts: list[Sql] = []
-        group: list[Sql] = []
-        for at, (name, value) in enumerate((*keys, *results)):
+        made: list[tuple[str, Typed]] = []
+        for name, value in (*keys, *results):
             alias = self.builder.alias()
-            parts.append(of(f"{{}} AS {alias}", value.sql))
+            made.append((alias, value))
             if name in columns:
                 raise BadRequest(f"There are two columns {name!r}: name one with `as`.")
             columns[name] = Typed(Sql(alias), value.kind, value.is_id)
-            group += [Sql(alias)] * (at < len(keys))
-        text = f"(SELECT {', '.join('{}' for _ in parts)} FROM {{}}"
-        if keys:
-            text += f" GROUP BY {', '.join(str(at + 1) for at in range(len(keys)))}"
-        if having is not None:
-            text += " HAVING {}"
-            parts = [*parts, self.relation, having]
-        else:
-            parts = [*parts, self.relation]
+        by = [(alias, value.sql) for alias, value in made[: len(keys)]]
         return Table(
             builder=self.builder,
-            relation=of(text + ")", *parts),
+            relation=grouped(self, by, made[len(keys) :], having),
             scan=None,
             columns=columns,
             is_open=False,
-            group=tuple(group),
+            group=tuple(Sql(alias) for alias, _ in by),
         )
 
     def with_order(self) -> "Table":
         """The order it has, said outright."""
         return msgspec.structs.replace(self, order=self.newest_first())
+
+    @property
+    def is_by_row(self) -> bool:
+        """Whether each row is made of one entry alone, and each entry at most one."""
+        return self.relation == self.by_row
+
+    def _row_by_row(self, relation: Sql) -> "Table":
+        """The same rows or fewer, each by itself."""
+        by_row = relation if self.is_by_row else None
+        return msgspec.structs.replace(self, relation=relation, by_row=by_row)
 
     def _with(self, parts: Sequence[Sql]) -> Sql:
         if not parts:

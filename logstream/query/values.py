@@ -20,6 +20,15 @@ NULL_TEXT = Sql("NULL::VARCHAR")
 _MOST = f"{LARGEST!r}::DOUBLE"
 
 
+class Merged(msgspec.Struct, frozen=True):
+    """How an aggregate over all rows is made of aggregates over some of them each."""
+
+    parts: tuple[Sql, ...]
+    """Those that are needed of each."""
+    template: str
+    """Of the whole, over columns of theirs: `{0}` is the first."""
+
+
 class Typed(msgspec.Struct, frozen=True):
     """SQL over the columns of the relation that it is used on.
 
@@ -31,6 +40,8 @@ class Typed(msgspec.Struct, frozen=True):
     kind: Kind
     is_id: bool = False
     """It is the entry's id: printed as text, as a number of JavaScript ends at 2^53."""
+    merged: Merged | None = None
+    """Of an aggregate; None: it takes all rows at once."""
 
 
 class Field(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from logstream.core.errors import StorageError
 from logstream.core.plan import Plan
 from logstream.query import compile_filter
 from logstream.query.query import parse_query
-from logstream.storage import choosing, statements
+from logstream.storage import choosing, plan_reading
 from logstream.storage import reader as reader_module
 from logstream.storage.batch import Batch
 from logstream.storage.compaction import Compactor
@@ -476,7 +476,7 @@ def test_pipes_take_of_each_day_what_is_needed(
     filled: Year, monkeypatch: pytest.MonkeyPatch, text: str, pipes: str, chunk: int
 ) -> None:
     """And give what they give when every day is read to its end."""
-    monkeypatch.setattr(statements, "CHUNK_DAYS", chunk)
+    monkeypatch.setattr(plan_reading, "CHUNK_DAYS", chunk)
     plan = parse_query(f"{text} | {pipes}").plan()
     whole = [replace(one, first=None, newest=None, oldest=None) for one in plan.scans]
     expected = run(filled, replace(plan, scans=tuple(whole)))

@@ -14,10 +14,12 @@ from logstream.query.expressions.nodes import Expression, Number, name_text
 from logstream.query.expressions.parser import parse_expression
 from logstream.query.expressions.sql import value_of
 from logstream.query.fragments import of
+from logstream.query.grouping import MERGED_COUNT
 from logstream.query.nodes import Expr
 from logstream.query.tables import Table
 from logstream.query.values import (
     Field,
+    Merged,
     Typed,
     Value,
     as_boolean,
@@ -143,6 +145,16 @@ def _finite(sql: Sql) -> Sql:
     return of("CASE WHEN isfinite({}) THEN {} END", sql, sql)
 
 
+def _merged(template: str, *parts: Sql, finite: bool = False) -> Merged:
+    if finite:
+        template = f"CASE WHEN isfinite({template}) THEN {template} END"
+    return Merged(parts, template)
+
+
+def _counted(sql: Sql) -> Typed:
+    return Typed(sql, "integer", merged=_merged(MERGED_COUNT, sql))
+
+
 def _span_or_number(value: Value) -> Kind:
     is_span = isinstance(value, Typed) and value.kind == "duration"
     return "duration" if is_span else "number"
@@ -150,14 +162,14 @@ def _span_or_number(value: Value) -> Kind:
 
 def _count(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
     if not values:
-        return Typed(_over(Sql("count(*)"), at), "integer")
+        return _counted(_over(Sql("count(*)"), at))
     there = of("count(CASE WHEN {} THEN NULL ELSE 1 END)", is_missing(values[0]))
-    return Typed(_over(there, at), "integer")
+    return _counted(_over(there, at))
 
 
 def _count_if(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
     test = of("count(CASE WHEN {} THEN 1 END)", as_boolean(values[0]))
-    return Typed(_over(test, at), "integer")
+    return _counted(_over(test, at))
 
 
 def _uniq(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
@@ -182,13 +194,25 @@ def _uniq_approx(
     return Typed(_over(sql, at), "integer")
 
 
-def _numeric(function: str, *, keeps_unit: bool = True) -> Make:
-    def make(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
-        sql = of(f"{function}({{}})", as_number(values[0]))
-        kind = _span_or_number(values[0]) if keeps_unit else "number"
-        return Typed(_finite(_over(sql, at)), kind)
+def _sum(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+    total = _over(of("sum({})", as_number(values[0])), at)
+    merged = _merged("sum({0})", total, finite=True)
+    return Typed(_finite(total), _span_or_number(values[0]), merged=merged)
 
-    return make
+
+def _avg(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+    number = as_number(values[0])
+    average, total, count = (
+        _over(of(f"{function}({{}})", number), at)
+        for function in ("avg", "sum", "count")
+    )
+    merged = _merged("(sum({0}) / sum({1}))", total, count, finite=True)
+    return Typed(_finite(average), _span_or_number(values[0]), merged=merged)
+
+
+def _stddev(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
+    sql = _over(of("stddev_samp({})", as_number(values[0])), at)
+    return Typed(_finite(sql), _span_or_number(values[0]))
 
 
 def _extreme(function: str) -> Make:
@@ -198,9 +222,11 @@ def _extreme(function: str) -> Make:
         value = values[0]
         if isinstance(value, Typed) and value.kind in ("text", "time", "json"):
             kind: Kind = "time" if value.kind == "time" else "text"
-            return Typed(_over(of(f"{function}({{}})", value.sql), at), kind)
-        sql = of(f"{function}({{}})", as_number(value))
-        return Typed(_over(sql, at), _span_or_number(value))
+            sql = value.sql
+        else:
+            sql, kind = as_number(value), _span_or_number(value)
+        extreme = _over(of(f"{function}({{}})", sql), at)
+        return Typed(extreme, kind, merged=_merged(f"{function}({{0}})", extreme))
 
     return make
 
@@ -242,10 +268,15 @@ def _by_time(function: str) -> Make:
             )
         value = values[0]
         sql = as_json(value) if isinstance(value, Field) else value.sql
-        when = f"({scan.own('timestamp').text}, {scan.own('id').text})"
-        found = of(f"{function}({{}}, {when})", sql)
+        time, number = scan.own("timestamp").text, scan.own("id").text
+        found = _over(of(f"{function}({{}}, ({time}, {number}))", sql), at)
+        # A table has no columns of rows without names.
+        when = f"{{'time': {time}, 'id': {number}}}"
+        there = of("CASE WHEN {} IS NOT NULL THEN {} END", sql, Sql(when))
+        ends = _over(of(f"{function.removeprefix('arg_')}({{}})", there), at)
+        merged = _merged(f"{function}({{0}}, {{1}})", found, ends)
         kind: Kind = "json" if isinstance(value, Field) else value.kind
-        return Typed(_over(found, at), kind)
+        return Typed(found, kind, merged=merged)
 
     return make
 
@@ -256,23 +287,34 @@ def _values(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Ty
     there = of("{} IS NOT NULL", value)
     where = there if at.where is None else of("{} AND {}", there, at.where)
     listed = of("list(DISTINCT {}) FILTER (WHERE {})", value, where)
-    sql = of(f"to_json(list_sort({{}})[:{MOST_VALUES}])::VARCHAR", listed)
-    return Typed(of("coalesce({}, '[]')", sql), "json")
+    first = of(f"list_sort({{}})[:{MOST_VALUES}]", listed)
+    lists = "flatten(list({0}) FILTER (WHERE {0} IS NOT NULL))"
+    merged = f"list_sort(list_distinct({lists}))[:{MOST_VALUES}]"
+    text = "coalesce(to_json({})::VARCHAR, '[]')"
+    return Typed(of(text, first), "json", merged=_merged(text.format(merged), first))
 
 
 def _rate(values: Sequence[Value], nodes: Sequence[Expression], at: Context) -> Typed:
     """Rows a second, or the sum of something a second."""
     if values:
         total = _over(of("sum({})", as_number(values[0])), at)
+        merged = "sum({0})"
     else:
         total = _over(Sql("count(*)"), at)
-    seconds = at.seconds
-    if seconds is None:
+        merged = MERGED_COUNT
+    share = "{} / nullif({}, 0)"
+    if at.seconds is None:
         if at.table.scan is None:
             raise BadRequest("rate() needs a time range, or `by bucket(time, 1m)`.")
         when = at.table.scan.own("timestamp").text
-        seconds = Sql(f"((epoch_ns(max({when})) - epoch_ns(min({when}))) / 1e9)")
-    return Typed(of("{} / nullif({}, 0)", total, seconds), "number")
+        length = "((epoch_ns(max({})) - epoch_ns(min({}))) / 1e9)"
+        sql = of(share, total, Sql(length.format(when, when)))
+        ends = (Sql(f"max({when})"), Sql(f"min({when})"))
+        whole = share.format(merged, length.format("{1}", "{2}"))
+        return Typed(sql, "number", merged=_merged(whole, total, *ends))
+    whole = share.format(merged, at.seconds.text)
+    sql = of(share, total, at.seconds)
+    return Typed(sql, "number", merged=_merged(whole, total))
 
 
 def _kind(make: Make, shown: str, least: int = 1, most: int = 1) -> Kinds:
@@ -288,10 +330,8 @@ AGGREGATES: Final[dict[str, Kinds]] = {
     ),
     "uniq": _kind(_uniq, "uniq(field)", 1, 8),
     "uniq_approx": _kind(_uniq_approx, "uniq_approx(field)"),
-    "sum": Kinds(
-        least=1, most=1, make=_numeric("sum"), shown="sum(took)", is_additive=True
-    ),
-    "avg": _kind(_numeric("avg"), "avg(took)"),
+    "sum": Kinds(least=1, most=1, make=_sum, shown="sum(took)", is_additive=True),
+    "avg": _kind(_avg, "avg(took)"),
     "min": _kind(_extreme("min"), "min(took)"),
     "max": _kind(_extreme("max"), "max(took)"),
     "median": _kind(_quantile_of(0.5), "median(took)"),
@@ -300,7 +340,7 @@ AGGREGATES: Final[dict[str, Kinds]] = {
     "p90": _kind(_quantile_of(0.9), "p90(took)"),
     "p95": _kind(_quantile_of(0.95), "p95(took)"),
     "p99": _kind(_quantile_of(0.99), "p99(took)"),
-    "stddev": _kind(_numeric("stddev_samp"), "stddev(took)"),
+    "stddev": _kind(_stddev, "stddev(took)"),
     "first": _kind(_by_time("arg_min"), "first(user)"),
     "last": _kind(_by_time("arg_max"), "last(user)"),
     "values": _kind(_values, "values(user)"),

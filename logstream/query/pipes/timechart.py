@@ -16,10 +16,11 @@ from logstream.query.expressions.sql import value_of
 from logstream.query.expressions.time_functions import time_bucket
 from logstream.query.expressions.tokens import Mark
 from logstream.query.fragments import of
+from logstream.query.grouping import MERGED_COUNT, grouped
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.stats import GroupKey, parse_keys
 from logstream.query.tables import Order, Table
-from logstream.query.values import Typed, Value, as_text, as_time
+from logstream.query.values import Merged, Typed, Value, as_text, as_time
 
 MAX_BUCKETS = 10_000
 MAX_SERIES = 100
@@ -142,13 +143,13 @@ class _Chart:
         name = Sql("NULL::VARCHAR")
         if key is not None:
             name = as_text(value_of(key.value, self._table))
-        parts = ", ".join(f"{{}} AS {alias}" for alias in aliases)
-        return of(
-            f"SELECT epoch_ns({{}}) AS {self._ns}, {{}} AS {self._name}, "
-            f"count(*) AS {self._rows}, {parts} FROM {{}} GROUP BY 1, 2 "
-            f"HAVING {self._ns} IS NOT NULL",
-            *(when, name, *(value.sql for value in values), self._table.relation),
-        )
+        keys = ((self._ns, of("epoch_ns({})", when)), (self._name, name))
+        count = Sql("count(*)")
+        rows = Typed(count, "integer", merged=Merged((count,), MERGED_COUNT))
+        results = ((self._rows, rows), *zip(aliases, values, strict=True))
+        there = f"{self._ns} IS NOT NULL"
+        having = Typed(Sql(there), "boolean", merged=Merged((), there))
+        return of("SELECT * FROM {}", grouped(self._table, keys, results, having))
 
     def _body(self, aggregates: list[Aggregate], aliases: list[str]) -> str:
         """The points, the times and the series, as named parts of one SELECT."""

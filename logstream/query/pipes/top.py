@@ -7,14 +7,30 @@ from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.sql import value_of
 from logstream.query.expressions.tokens import Mark
 from logstream.query.fragments import join, of
+from logstream.query.grouping import MERGED_COUNT
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.stats import GroupKey, parse_keys
 from logstream.query.tables import Order, Table
-from logstream.query.values import Typed, typed
+from logstream.query.values import Merged, Typed, typed
 
 COUNT = "count"
 SHARE = "percent"
 MAX_ROWS = 100_000
+
+
+_SHARE = "round(100.0 * {0} / sum({0}) OVER (), 3)::DOUBLE"
+_ROWS = Sql("count(*)")
+_RESULTS = (
+    (COUNT, Typed(_ROWS, "integer", merged=Merged((_ROWS,), MERGED_COUNT))),
+    (
+        SHARE,
+        Typed(
+            Sql(_SHARE.format(_ROWS.text)),
+            "number",
+            merged=Merged((_ROWS,), _SHARE.format(MERGED_COUNT)),
+        ),
+    ),
+)
 
 
 class Top(msgspec.Struct, frozen=True):
@@ -33,19 +49,20 @@ class Top(msgspec.Struct, frozen=True):
         keys = [(name, typed(value)) for name, value in values]
         # Said by counting: DuckDB tests `IS NOT NULL` before it groups, and makes the
         # text twice for that, 25 ms more a million.
-        there = [of("count({}) > 0", value.sql) for _, value in keys]
-        count = Typed(Sql("count(*)"), "integer")
-        share = Typed(
-            Sql("round(100.0 * count(*) / sum(count(*)) OVER (), 3)::DOUBLE"), "number"
-        )
-        results = [(COUNT, count), (SHARE, share)]
-        found = table.grouped(keys, results, having=join(" AND ", there))
+        there = [of("count({})", value.sql) for _, value in keys]
+        found = table.grouped(keys, _RESULTS, having=_all_positive(there))
         columns = [one for one in found.columns.values() if isinstance(one, Typed)]
         order = (
             Order(columns[-2].sql, descending=not self.is_rare),
             *(Order(one.sql, descending=False) for one in columns[:-2]),
         )
         return msgspec.structs.replace(found, order=order).limited(self.rows)
+
+
+def _all_positive(counts: list[Sql]) -> Typed:
+    each = join(" AND ", [of("{} > 0", count) for count in counts])
+    merged = " AND ".join(f"sum({{{at}}}) > 0" for at in range(len(counts)))
+    return Typed(each, "boolean", merged=Merged(tuple(counts), merged))
 
 
 def parse_top(cursor: Cursor) -> Pipe:

@@ -1,0 +1,59 @@
+"""Scanning: the SQL of one scan of a plan over the days that it reads."""
+
+from collections.abc import Sequence
+
+from logstream.core.plan import First, Scan
+from logstream.core.sql import Sql
+from logstream.storage.planning import Look
+from logstream.storage.selection import Selection, union
+
+_FEW_ROWS = 1100
+"""As `late_materialization_max_rows` has it."""
+
+
+def selection_of(scan: Scan, from_ns: int | None, to_ns: int | None) -> Selection:
+    """What the scan selects: the whole query's span, moved, within its own."""
+    if from_ns is not None:
+        from_ns -= scan.shift_ns + scan.wider_ns
+    if to_ns is not None:
+        to_ns += scan.wider_ns - scan.shift_ns
+    begins, ends = [scan.from_ns, from_ns], [scan.to_ns, to_ns]
+    return Selection(
+        where=scan.where,
+        fast=scan.fast,
+        needs=scan.needs,
+        from_ns=max((one for one in begins if one is not None), default=None),
+        to_ns=min((one for one in ends if one is not None), default=None),
+    )
+
+
+def over_days(scan: Scan, looks: Sequence[Look], where: Sql, *, fast: bool) -> Sql:
+    """A SELECT over the own table of each of these days, as one; of none, no rows."""
+    columns = [one.hopeful if fast else one.safe for one in scan.columns]
+    select = ", ".join(
+        f"{sql.text} AS {one.alias}"
+        for sql, one in zip(columns, scan.columns, strict=True)
+    )
+    values = tuple(value for sql in columns for value in sql.params)
+    looks = looks or [Look(relation=union([]))]
+    parts = [_of_day(Sql(select, values), look, where, scan.first) for look in looks]
+    text = " UNION ALL ".join(f"({one.text})" for one in parts)
+    return Sql(text, tuple(value for one in parts for value in one.params))
+
+
+def _of_day(select: Sql, look: Look, where: Sql, first: First | None) -> Sql:
+    """Of few first rows what sorts is found out first, and the rest of those alone: to
+    make JSON of the fields of 38 000 errors for ten of them took ten times as long.
+    """
+    among = look.among(where.text)
+    every = (*select.params, *where.params)
+    if first is None:
+        return Sql(f"SELECT {select.text} FROM {among}", every)
+    order = f"ORDER BY {first.order.text} LIMIT {first.rows:d}"
+    every = (*every, *first.order.params)
+    if not look.table or first.rows > _FEW_ROWS:
+        inner = f"SELECT {select.text} FROM {among}"
+        return Sql(f"SELECT * FROM ({inner}) {order}", every)
+    found = f"SELECT rowid FROM (SELECT {select.text}, rowid FROM {among}) {order}"
+    text = f"SELECT {select.text} FROM {look.table} WHERE rowid IN ({found})"
+    return Sql(text, (*select.params, *every))
