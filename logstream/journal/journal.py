@@ -146,10 +146,6 @@ class Journal:
             active = [self._active] if self._active and self._active.entries else []
             return [*self._outstanding.values(), *active]
 
-    def acked_bytes(self) -> int:
-        """Of the segments that queries have to see and that are not retired."""
-        return sum(one.size for one in self.outstanding() if one.acked)
-
     def retire(self, segment: Segment) -> None:
         """Every partition has applied it: delete it. Raises OSError."""
         self._save_what_it_carries(segment)

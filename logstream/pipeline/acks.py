@@ -1,9 +1,11 @@
 """Acks: given once entries are on disk or, while somebody queries, in the store too.
 
 A query sees all that was acked before it, so it waits for what is acked and not stored.
-Acks come several times as fast as loads: given at once, they would have each query wait
-for a load. So while queries come, little is acked ahead of the store, and the rest of
-the acks wait for their load: that costs a sender a moment, and a query nothing.
+Acks come faster than loads: given at once, they would have each query wait for a load.
+So while queries come, little is acked ahead of the store, and the rest of the acks wait
+for their load: that costs a sender a moment, and a query nothing. While none come, so
+much is acked ahead that loads never wait for a sender; more would only have the first
+query wait longer.
 """
 
 import asyncio
@@ -16,6 +18,8 @@ from logstream.pipeline.settler import Settler
 _ASKED_LATELY_S = 5.0
 _AHEAD_BYTES = 1_048_576
 """So much may be acked ahead of the store: its load takes some 10 ms."""
+_UNASKED_AHEAD_BYTES = 96 * 1_048_576
+"""While nobody queries: about two seconds of loads."""
 _HELD_AT_MOST_S = 1.0
 
 
@@ -23,7 +27,7 @@ class Acks:
     """Thread-safe.
 
     Args:
-        acked_bytes: How much is acked and not stored.
+        acked_bytes: How much is acked and not stored, but can be stored now.
         outstanding: The numbers of the segments that are not stored.
         hurry: Have what is durable loaded as soon as may be.
     """
@@ -55,8 +59,11 @@ class Acks:
         """Whether the ack for entries of so many bytes, durable in these segments, may
         be given now: they are acked then. Otherwise call `until_stored` first.
         """
-        if self.is_asked_lately() and self._acked_bytes() + size > _AHEAD_BYTES:
+        ahead = self._acked_bytes() + size
+        if self.is_asked_lately() and ahead > _AHEAD_BYTES:
             self._hurry()
+            return False
+        if ahead > max(_UNASKED_AHEAD_BYTES, size):
             return False
         _mark(segments)
         return True

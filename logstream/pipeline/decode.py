@@ -74,6 +74,8 @@ _decode_any = msgspec.json.Decoder().decode
 _decode_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _source_of = attrgetter("source")
+_PART_BYTES = 131_072
+"""Decoded in one go: for 0.4 ms, no other thread runs Python."""
 _BOM = b"\xef\xbb\xbf"
 _MAX_DIGITS = 4300
 """Of an integer, that Python reads."""
@@ -166,15 +168,33 @@ def _as_it_is(chunk: bytes, limits: IntakeConfig) -> Decoded | None:
         return None
     if not (chunk.isascii() or _is_utf8(chunk)):
         return None
-    try:
-        rows = _decode_fast(chunk)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
-    if len(rows) != lines or not all_loadable([row.timestamp for row in rows]):
+    sources: Counter[str] = Counter()
+    found = 0
+    for part in _parts(chunk):
+        try:
+            rows = _decode_fast(part)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return None
+        if not all_loadable([row.timestamp for row in rows]):
+            return None
+        found += len(rows)
+        sources.update(map(_source_of, rows))
+    if found != lines:
         return None
     if too_deep_line(chunk) or _has_line_over(chunk, limits.max_entry_bytes):
         return None
-    return Decoded(payload=chunk, entries=lines, sources=Counter(map(_source_of, rows)))
+    return Decoded(payload=chunk, entries=lines, sources=sources)
+
+
+def _parts(chunk: bytes) -> Iterator[memoryview]:
+    """Whole lines, of `_PART_BYTES` or one line."""
+    view = memoryview(chunk)
+    at = 0
+    while at < len(chunk):
+        end = chunk.find(b"\n", at + _PART_BYTES)
+        end = len(chunk) if end < 0 else end + 1
+        yield view[at:end]
+        at = end
 
 
 def _has_line_over(chunk: bytes, limit: int) -> bool:

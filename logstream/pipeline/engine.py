@@ -109,7 +109,7 @@ class Engine:
         self._pool = make_pool(self._segment_stored)
         self._journal = make_journal(self._pool, self.intake.group_done)
         self._acks = Acks(
-            acked_bytes=self._journal.acked_bytes,
+            acked_bytes=self._acked_bytes,
             outstanding=self._outstanding_numbers,
             hurry=self._journal.cut,
         )
@@ -300,6 +300,12 @@ class Engine:
 
     def _outstanding_numbers(self) -> set[int]:
         return {segment.number for segment in self._journal.outstanding()}
+
+    def _acked_bytes(self) -> int:
+        """Of what queries wait for."""
+        stuck = self._pool.stuck()
+        found = self._journal.outstanding()
+        return sum(one.size for one in found if one.acked and one.number not in stuck)
 
     def _unsettled(self) -> set[int]:
         """Segments that a start would replay, after a power cut too."""

@@ -60,6 +60,19 @@ def test_nobody_queries_so_acks_are_given_at_once() -> None:
     assert not desk.hurried
 
 
+def test_so_much_is_acked_ahead_of_the_store_that_loads_never_wait() -> None:
+    desk = Desk()
+    desk.acked = MUCH
+    segment = desk.segment()
+    assert not desk.acks.give([segment], MUCH)
+    assert not segment.acked
+    assert not desk.hurried  # segments that are not cut early load faster
+
+
+def test_a_body_that_is_larger_than_that_is_acked_when_nothing_else_waits() -> None:
+    assert Desk().acks.give([Desk().segment()], 4 * MUCH)
+
+
 def test_a_little_is_acked_ahead_of_the_store_though_queries_come() -> None:
     desk = Desk()
     desk.acks.asked()
@@ -157,6 +170,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
     monkeypatch.setattr(acks_module, "_HELD_AT_MOST_S", WAIT_S)
     monkeypatch.setattr(acks_module, "_ASKED_LATELY_S", 3600)
     monkeypatch.setattr(acks_module, "_AHEAD_BYTES", 0)
+    monkeypatch.setattr(acks_module, "_UNASKED_AHEAD_BYTES", 0)
     return Loads(monkeypatch)
 
 
