@@ -17,8 +17,8 @@ def fields_json(table: "Table") -> Sql:
     """The entry's own, with those that were added, less those that are gone."""
     assert table.scan is not None
     fields = table.scan.fields_json()
-    if table.patch is not None:
-        fields = of("json_merge_patch({}::JSON, {})::VARCHAR", *(fields, table.patch))
+    if table.merged is not None:
+        fields = of("{}::VARCHAR", table.merged)
     added = {
         name: value for name, value in table.columns.items() if name not in COLUMN_NAMES
     }

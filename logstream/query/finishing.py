@@ -7,7 +7,7 @@ from logstream.core.sql import Sql
 from logstream.query.entry_fields import fields_json
 from logstream.query.fragments import of
 from logstream.query.tables import Table, order_by
-from logstream.query.values import Field, as_json
+from logstream.query.values import as_shown
 
 _ENTRY = ("timestamp", "source", "level", "message")
 
@@ -28,13 +28,8 @@ def finish(table: Table, *, limit: int | None = None, ids: bool = False) -> Plan
 def _closed(table: Table) -> list[tuple[ResultColumn, Sql]]:
     found: list[tuple[ResultColumn, Sql]] = []
     for name, value in table.columns.items():
-        if isinstance(value, Field):
-            found.append((ResultColumn(name, "json"), as_json(value)))
-        elif value.is_id:
-            sql = of("{}::VARCHAR", value.sql)
-            found.append((ResultColumn(name, "text"), sql))
-        else:
-            found.append((ResultColumn(name, value.kind), value.sql))
+        kind, sql = as_shown(value)
+        found.append((ResultColumn(name, kind), sql))
     return found
 
 
@@ -44,14 +39,8 @@ def _entry(table: Table, *, ids: bool) -> list[tuple[ResultColumn, Sql]]:
     for name in ("id", *_ENTRY) if ids else _ENTRY:
         if name in table.gone:
             continue
-        value = table.value(name)
-        if isinstance(value, Field):
-            found.append((ResultColumn(name, "json"), as_json(value)))
-        elif value.is_id:
-            sql = of("{}::VARCHAR", value.sql)
-            found.append((ResultColumn(name, "text"), sql))
-        else:
-            found.append((ResultColumn(name, value.kind), value.sql))
+        kind, sql = as_shown(table.value(name))
+        found.append((ResultColumn(name, kind), sql))
     if "fields" not in table.gone:
         found.append((ResultColumn("fields", "json"), fields_json(table)))
     if not found:

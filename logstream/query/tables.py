@@ -23,7 +23,7 @@ from logstream.query.fragments import of
 from logstream.query.grouping import grouped
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, Path, subject_of
 from logstream.query.scans import ScanBuilder
-from logstream.query.values import Field, Typed, Value, as_text, json_text
+from logstream.query.values import Field, Loose, Typed, Value, as_text, member, typed
 
 if TYPE_CHECKING:
     from logstream.query.builder import PlanBuilder
@@ -55,8 +55,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """The relation, as long as each of its rows is made of one entry alone."""
     gone: frozenset[str] = frozenset()
     """Names that an open table has no more."""
-    patch: Sql | None = None
-    """A column with a JSON object that was added to the fields of each entry."""
+    merged: Sql | None = None
+    """A column with the JSON of all fields, where some were added; None: the own."""
     order: tuple[Order, ...] = ()
     """Of an open table, none means the newest first."""
     keys: tuple[Order, ...] = ()
@@ -90,29 +90,24 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(subject, Column):
             kind = _KINDS.get(subject.name, "text")
             return Typed(self.scan.own(subject.name), kind, subject.name == "id")
-        subject = self._below(subject)
-        field = Field(self.scan, subject)
-        if self.patch is None:
-            return field
-        added = json_text(self.patch, subject)
-        return Typed(of("coalesce({}, {})", added, as_text(field)), "text")
+        return self._field(self.scan, subject)
 
-    def _below(self, path: Path) -> Path:
+    def _field(self, scan: ScanBuilder, path: Path) -> Value:
         """Of `a.b`, where `a` is gone or another one now, only what is left of it."""
         first, flat = path.ways[0], path.ways[-1]
         for cut in range(1, len(first)):
             name = ".".join(first[:cut])
             value = self.columns.get(name)
-            if isinstance(value, Field) and value.scan is self.scan:
-                return Path(((*value.path.ways[0], *first[cut:]), flat))
+            if isinstance(value, Field) and value.scan is scan:
+                return Field(scan, Path(((*value.path.ways[0], *first[cut:]), flat)))
             if value is not None or name in self.gone:
-                return Path((flat,))
-        return path
+                path = Path((flat,))
+                break
+        return Field(scan, path) if self.merged is None else member(self.merged, path)
 
     def typed(self, name: str) -> Typed:
         """The same, as it is grouped and compared by: a field is text."""
-        value = self.value(name)
-        return Typed(as_text(value), "text") if isinstance(value, Field) else value
+        return typed(self.value(name))
 
     def newest_first(self) -> tuple[Order, ...]:
         """The order that the rows have."""
@@ -140,10 +135,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         parts: list[Sql] = []
         for name, value in added:
             found = value
-            if isinstance(value, Typed) and not value.sql.text.isidentifier():
-                alias = self.builder.alias_of(value.sql)
-                parts.append(of(f"{{}} AS {alias}", value.sql))
-                found = Typed(Sql(alias), value.kind, value.is_id)
+            if isinstance(value, Typed):
+                sql = self._held(value.sql, parts)
+                found = Typed(sql, value.kind, value.is_id)
+            elif isinstance(value, Loose):
+                json = None if value.json is None else self._held(value.json, parts)
+                found = Loose(self._held(value.text, parts), json)
             columns[self._own_name(name)] = found
         names = {self._own_name(name) for name, _ in added}
         return msgspec.structs.replace(
@@ -152,14 +149,29 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             gone=self.gone - names,
         )
 
-    def patched(self, patch: Sql) -> "Table":
-        """With the keys of JSON objects, NULL for none, among the fields of entries."""
+    def _held(self, sql: Sql, parts: list[Sql]) -> Sql:
+        """A column with this; it goes to `parts` if there is none."""
+        if sql.text.isidentifier():
+            return sql
+        alias = self.builder.alias_of(sql)
+        parts.append(of(f"{{}} AS {alias}", sql))
+        return Sql(alias)
+
+    def merged_with(self, added: Sql) -> "Table":
+        """With the keys of JSON objects, NULL for none, among the fields of entries.
+        What is null there is no field.
+        """
+        assert self.scan is not None
         alias = self.builder.alias()
-        added = of("coalesce({}, '{{}}'::JSON)", patch)
-        if self.patch is not None:
-            added = of("json_merge_patch({}, {})", self.patch, added)
-        table = self._row_by_row(self._with([of(f"{{}} AS {alias}", added)]))
-        return msgspec.structs.replace(table, patch=Sql(alias))
+        own = of("{}::JSON", self.scan.fields_json())
+        fields = own if self.merged is None else self.merged
+        merged = of(
+            "CASE WHEN {} IS NULL THEN {} "
+            "ELSE json_merge_patch({}, json_merge_patch('{{}}'::JSON, {})) END",
+            *(added, fields, fields, added),
+        )
+        table = self._row_by_row(self._with([of(f"{{}} AS {alias}", merged)]))
+        return msgspec.structs.replace(table, merged=Sql(alias))
 
     def only(self, columns: Sequence[tuple[str, Value]]) -> "Table":
         """These columns and no others; the rows may be entries still."""

@@ -1,4 +1,5 @@
-"""Values while compiling: SQL of a known kind, and fields, whose kind nobody knows.
+"""Values while compiling: SQL of a known kind, and fields, whose kind nobody knows, as
+nobody knows that of what was taken out of a text.
 
 A field is projected from the entries in the form in which it is wanted, as text, as a
 number or as JSON, since only that is pushed down into the store's columns.
@@ -51,7 +52,18 @@ class Field(msgspec.Struct, frozen=True):
     path: Path
 
 
-Value = Typed | Field
+class Loose(msgspec.Struct, frozen=True):
+    """What was taken out of a text, or out of an object there: a number if it is
+    wanted as one, and reads as one; otherwise as a field is.
+    """
+
+    text: Sql
+    """NULL for objects and arrays."""
+    json: Sql | None = None
+    """JSON text; None: it is a text, and nothing else."""
+
+
+Value = Typed | Field | Loose
 
 
 def as_text(value: Value) -> Sql:
@@ -72,7 +84,7 @@ def as_text(value: Value) -> Sql:
                     *(text, text, text, text, fast, text, text),
                 )
             return scan.column(("text", path), safe=safe, hopeful=hopeful)
-        case Typed(sql, "text"):
+        case Typed(sql, "text") | Loose(sql):
             return sql
         case Typed(sql, "json"):
             return of("json_extract_string({}, '$')", sql)
@@ -91,15 +103,12 @@ def as_number(value: Value) -> Sql:
     """A finite DOUBLE; NULL for what is none. TRUE is 1."""
     match value:
         case Field(scan, path):
-            text = safe_value(path, scalar=False).text
-            safe = of(
-                "CASE {} WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE {} END",
-                text,
-                _number_in(text),
-            )
+            safe = _number_or_truth(safe_value(path, scalar=False).text)
             fast = _single(path)
             hopeful = None if fast is None else finite(of("{}::DOUBLE", fast))
             return scan.column(("number", path), safe=safe, hopeful=hopeful)
+        case Loose(text):
+            return _number_or_truth(text)
         case Typed(sql, "number" | "duration"):
             return sql
         case Typed(sql, "integer" | "boolean"):
@@ -108,6 +117,14 @@ def as_number(value: Value) -> Sql:
             return _number_in(as_text(value))
         case Typed(sql, _):
             return of("(epoch_ns({}) / 1e9)", sql)
+
+
+def _number_or_truth(text: Sql) -> Sql:
+    return of(
+        "CASE {} WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE {} END",
+        text,
+        _number_in(text),
+    )
 
 
 def _number_in(text: Sql) -> Sql:
@@ -123,8 +140,10 @@ def finite(number: Sql) -> Sql:
     )
 
 
-def other_text(value: Field) -> Sql:
+def other_text(value: Field | Loose) -> Sql:
     """What `as_number` leaves NULL. Where its hopeful form works there is none."""
+    if isinstance(value, Loose):
+        return of("CASE WHEN {} IS NULL THEN {} END", as_number(value), value.text)
     safe = safe_value(value.path, scalar=True).text
     hopeful = None if _single(value.path) is None else Sql("NULL::VARCHAR")
     return value.scan.column(("other", value.path), safe=safe, hopeful=hopeful)
@@ -147,6 +166,11 @@ def as_json(value: Value) -> Sql:
             if fast is not None:
                 hopeful = of("nullif({}::JSON::VARCHAR, 'null')", fast)
             return scan.column(("json", path), safe=safe, hopeful=hopeful)
+        case Loose(text, None):
+            return of("to_json({})::VARCHAR", text)
+        case Loose(_, json):
+            assert json is not None
+            return json
         case Typed(sql, "json"):
             return sql
         case Typed(sql, "number" | "duration"):
@@ -160,20 +184,49 @@ def as_json(value: Value) -> Sql:
             return of("to_json({})::VARCHAR", sql)
 
 
-def json_text(held: Sql, path: Path) -> Sql:
-    """The text of a value in a column of JSON objects."""
-    parts = [
-        of("json_extract_string({}, {})", held, Sql("?", (pointer(way),)))
+def as_held(value: Value) -> tuple[Kind, Sql]:
+    """As it can be carried along: what nobody knows the kind of as JSON."""
+    match value:
+        case Typed(sql, kind):
+            return kind, sql
+        case Loose(text, None):
+            return "text", text
+        case _:
+            return "json", as_json(value)
+
+
+def as_shown(value: Value) -> tuple[Kind, Sql]:
+    """As it stands in results."""
+    if isinstance(value, Typed) and value.is_id:
+        return "text", of("{}::VARCHAR", value.sql)
+    return as_held(value)
+
+
+def member(held: Sql, path: Path) -> Loose:
+    """What is at a path in a column of JSON objects."""
+    found = [
+        of("nullif(json_extract({}, {})::VARCHAR, 'null')", held, _pointed(way))
         for way in path.ways
     ]
-    return parts[0] if len(parts) == 1 else of("coalesce({}, {})", *parts)
+    json = found[0] if len(found) == 1 else of("coalesce({}, {})", *found)
+    text = of(
+        "CASE json_type({}) WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL "
+        "WHEN 'DOUBLE' THEN ({})::DOUBLE::VARCHAR "
+        "ELSE json_extract_string({}, '$') END",
+        *(json, json, json),
+    )
+    return Loose(text, json)
+
+
+def _pointed(way: tuple[str, ...]) -> Sql:
+    return Sql("?", (pointer(way),))
 
 
 def as_boolean(value: Value) -> Sql:
     match value:
         case Typed(sql, "boolean"):
             return sql
-        case Field() | Typed(_, "text" | "json"):
+        case Field() | Loose() | Typed(_, "text" | "json"):
             return of("TRY_CAST({} AS BOOLEAN)", as_text(value))
         case _:
             return of("({} <> 0)", as_number(value))
@@ -184,7 +237,7 @@ def as_time(value: Value) -> Sql:
     match value:
         case Typed(sql, "time"):
             return sql
-        case Field() | Typed(_, "text" | "json"):
+        case Field() | Loose() | Typed(_, "text" | "json"):
             text = as_text(value)
             us = of("epoch_us(TRY_CAST({} AS TIMESTAMPTZ))", text)
             ns = of("TRY_CAST({}::HUGEINT * 1000 AS BIGINT)", us)
@@ -196,7 +249,7 @@ def as_time(value: Value) -> Sql:
 
 def typed(value: Value) -> Typed:
     """A value as it is compared and grouped by: a field is text."""
-    return Typed(as_text(value), "text") if isinstance(value, Field) else value
+    return value if isinstance(value, Typed) else Typed(as_text(value), "text")
 
 
 def converted(value: Value, kind: Kind) -> Sql:
@@ -216,9 +269,8 @@ def converted(value: Value, kind: Kind) -> Sql:
 
 
 def is_missing(value: Value) -> Sql:
-    if isinstance(value, Field):
-        return of("({} IS NULL)", as_json(value))
-    return of("({} IS NULL)", value.sql)
+    sql = value.sql if isinstance(value, Typed) else as_json(value)
+    return of("({} IS NULL)", sql)
 
 
 def time_text(sql: Sql) -> Sql:

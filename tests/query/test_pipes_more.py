@@ -89,7 +89,7 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
         {"m": "a \\"}
     ]),
     ("source:kv | unpack json fields op, n, o.k | fields op, n, o.k", [
-        {"op": None, "n": None, "o.k": None}, {"op": "put", "n": "3", "o.k": "[1]"}
+        {"op": None, "n": None, "o.k": None}, {"op": "put", "n": 3, "o.k": [1]}
     ]),
     ("source:kv | unpack json | where op = 'put' and n > 2 and o.k is not null", [{
         "timestamp": at(16), "source": "kv", "level": "info",
@@ -97,8 +97,30 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
         "fields": {"op": "put", "n": 3, "o": {"k": [1]}},
     }]),
     ("source:kv | unpack json | unpack json | eval z = number(n) + 1 | fields host, n, z", [
-        {"host": "h1", "n": None, "z": None}, {"host": None, "n": "3", "z": 4.0}
+        {"host": "h1", "n": None, "z": None}, {"host": None, "n": 3, "z": 4.0}
     ]),
+    # What is taken out of a text is a number where it is wanted as one, as a field is.
+    ('* | extract "in <ms>ms" | stats max(ms) as a, min(ms) as b, last(ms) as c', [
+        {"a": 90.0, "b": 10.0, "c": "30"}
+    ]),
+    ('* | extract_regexp "^query 0x(?P<x>[a-z0-9]+)|(?P<n>[0-9]+)ms" | where n > x', []),
+    (('source:web | extract_regexp "(?P<a>\\d+) in (?P<b>\\d+)" '
+     "| sort -b | eval c = a + b | fields a, b, c"), [
+        {"a": "500", "b": "90", "c": 590.0}, {"a": "200", "b": "30", "c": 230.0},
+        {"a": "200", "b": "10", "c": 210.0},
+    ]),
+    ('source:kv | unpack logfmt fields n | stats max(n) as m, uniq(n) as u', [
+        {"m": 4.0, "u": 1}
+    ]),
+    ("source:kv | unpack json | stats max(n) as m, first(o) as o, uniq(o) as u", [
+        {"m": 3.0, "o": {"k": [1]}, "u": 0}
+    ]),
+    # Deep into objects, and what is null there is no field.
+    (('* | head 1 | eval j = \'{"user": null, "q": {"a": 1.0}}\' | unpack json from j '
+     "| unpack json from j | drop j | fields user, q, q.a, fields"), [{
+        "user": "ann", "q": {"a": 1.0}, "q.a": 1.0,
+        "fields": {"user": "ann", "q": {"a": 1.0}},
+    }]),
     ("source:kv | unpack logfmt from message fields op, msg, n, o | fields op, msg, n, o", [
         {"op": "get", "msg": 'a "b" c', "n": "4", "o": None},
         {"op": None, "msg": None, "n": None, "o": None},

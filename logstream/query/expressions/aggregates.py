@@ -18,12 +18,11 @@ from logstream.query.grouping import MERGED_COUNT
 from logstream.query.nodes import Expr
 from logstream.query.tables import Table
 from logstream.query.values import (
-    Field,
     Merged,
     Typed,
     Value,
     as_boolean,
-    as_json,
+    as_held,
     as_number,
     as_text,
     is_missing,
@@ -184,7 +183,7 @@ def _uniq(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Type
 
 
 def _distinct(value: Value) -> Sql:
-    return as_text(value) if isinstance(value, Field) else value.sql
+    return value.sql if isinstance(value, Typed) else as_text(value)
 
 
 def _uniq_approx(
@@ -267,7 +266,7 @@ def _by_time(function: str) -> Make:
                 "here any more."
             )
         value = values[0]
-        sql = as_json(value) if isinstance(value, Field) else value.sql
+        kind, sql = as_held(value)
         time, number = scan.own("timestamp").text, scan.own("id").text
         found = _over(of(f"{function}({{}}, ({time}, {number}))", sql), at)
         # A table has no columns of rows without names.
@@ -275,7 +274,6 @@ def _by_time(function: str) -> Make:
         there = of("CASE WHEN {} IS NOT NULL THEN {} END", sql, Sql(when))
         ends = _over(of(f"{function.removeprefix('arg_')}({{}})", there), at)
         merged = _merged(f"{function}({{0}}, {{1}})", found, ends)
-        kind: Kind = "json" if isinstance(value, Field) else value.kind
         return Typed(found, kind, merged=merged)
 
     return make

@@ -10,7 +10,7 @@ from logstream.core.sql import Sql
 from logstream.query.expressions.nodes import name_text
 from logstream.query.fragments import of
 from logstream.query.tables import Table
-from logstream.query.values import Typed, as_text
+from logstream.query.values import Loose, as_text
 
 MESSAGE = "message"
 MAX_GROUPS = 50
@@ -48,7 +48,7 @@ def with_groups(
         *(text, Sql("?", (pattern,)), table.relation),
     )
     columns = [
-        (name, Typed(Sql(f"nullif({found}.g{at}, '')"), "text"))
+        (name, Loose(Sql(f"nullif({found}.g{at}, '')")))
         for at, name in enumerate(names)
         if name is not None
     ]

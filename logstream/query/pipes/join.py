@@ -17,7 +17,7 @@ from logstream.query.fragments import join, of
 from logstream.query.names import COLUMN_NAMES
 from logstream.query.pipes import Pipe
 from logstream.query.tables import Table
-from logstream.query.values import Field, Typed, Value, as_json, as_text
+from logstream.query.values import Typed, Value, as_held, as_text
 
 if TYPE_CHECKING:
     from logstream.query.query import Query
@@ -60,8 +60,7 @@ class Join(msgspec.Struct, frozen=True):
                     f"Both sides of the join have a column {name!r}: rename one."
                 )
             alias = table.builder.alias()
-            kind = "json" if isinstance(value, Field) else value.kind
-            sql = as_json(value) if isinstance(value, Field) else value.sql
+            kind, sql = as_held(value)
             parts.append(of(f"{{}} AS {alias}", sql))
             columns[name] = Typed(Sql(alias), kind)
         marks = ", ".join("{}" for _ in parts)

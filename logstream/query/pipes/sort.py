@@ -10,7 +10,7 @@ from logstream.query.expressions.sql import value_of
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.head import MOST_ROWS
 from logstream.query.tables import Table
-from logstream.query.values import Field, as_number, other_text
+from logstream.query.values import Field, Loose, as_number, other_text
 
 MAX_KEYS = 32
 """A sort holds all of them of every row: 200 took all memory that loads need too."""
@@ -41,7 +41,7 @@ class Sort(msgspec.Struct, frozen=True):
         keys: list[tuple[Sql, bool]] = []
         for key in self.keys:
             value = value_of(key.value, table)
-            if isinstance(value, Field):
+            if isinstance(value, Field | Loose):
                 keys += [
                     (as_number(value), key.descending),
                     (other_text(value), key.descending),

@@ -24,7 +24,7 @@ from logstream.query.pipes.columns import (
     text_column,
 )
 from logstream.query.tables import Table
-from logstream.query.values import Typed, json_text
+from logstream.query.values import Loose, member
 
 Format = Literal["json", "logfmt"]
 
@@ -52,14 +52,14 @@ class Unpack(msgspec.Struct, frozen=True):
         found = msgspec.structs.replace(table, relation=relation)
         if self.names:
             return found.with_columns(
-                [(name, _json_value(held, name)) for name in self.names]
+                [(name, _inside(held, name)) for name in self.names]
             )
         if not table.is_open:
             raise BadRequest(
                 "There are no entries here to add all keys to: name them, as in "
                 "`unpack json fields a, b`."
             )
-        return found.patched(
+        return found.merged_with(
             Sql(f"CASE WHEN json_type({held}) = 'OBJECT' THEN {held} END")
         )
 
@@ -78,13 +78,12 @@ class Unpack(msgspec.Struct, frozen=True):
         columns = [
             (
                 name,
-                Typed(
+                Loose(
                     Sql(
                         f"CASE WHEN starts_with({alias}.a, '\"') "
                         f"THEN replace({alias}.b, '\\\"', '\"') "
                         f"ELSE nullif({alias}.a, '') END"
                     ),
-                    "text",
                 ),
             )
             for alias, name in zip(held, self.names, strict=True)
@@ -92,10 +91,10 @@ class Unpack(msgspec.Struct, frozen=True):
         return found.with_columns(columns)
 
 
-def _json_value(held: str, name: str) -> Typed:
+def _inside(held: str, name: str) -> Loose:
     """`a.b` is `b` of `a`, or else the key `a.b`, as in the fields of an entry."""
     path = cast("Path", subject_of(FIELDS_PREFIX + name))
-    return Typed(json_text(Sql(held), path), "text")
+    return member(Sql(held), path)
 
 
 def _logfmt_pattern(name: str) -> str:
