@@ -67,20 +67,20 @@ COMPARED = [
         {"level": "info", "count": 1, "count_before": 2, "count_change": -50.0},
     ]),
     # What rows are grouped by is that under another name too.
-    ("took:* OR user:* | stats count() as n by range(took, 50) as t "
-     "| rename t as r | fields n, r | compare | where n_before > 0", [
+    (("took:* OR user:* | stats count() as n by range(took, 50) as t "
+     "| rename t as r | fields n, r | compare | where n_before > 0"), [
         {"n": 0, "n_before": 2, "n_change": -100.0, "r": 0.0},
         {"n": 0, "n_before": 1, "n_change": -100.0, "r": 50.0},
     ]),
     # What is no number is that of now, and keeps no rows apart.
-    ("* | stats count() as n, last(user) as u, max(timestamp) as t by level | compare "
-     "| where n > 0 | drop n_change", [
+    (("* | stats count() as n, last(user) as u, max(timestamp) as t by level | compare "
+     "| where n > 0 | drop n_change"), [
         {"level": "info", "n": 1, "n_before": 2, "u": "bob", "t": at(8)},
         {"level": "warn", "n": 1, "n_before": 0, "u": "ann", "t": at(7)},
     ]),
     # The order stays.
-    ("* | stats count() as n by level | sort by n desc, level desc | compare "
-     "| fields level, n_before", [
+    (("* | stats count() as n by level | sort by n desc, level desc | compare "
+     "| fields level, n_before"), [
         {"level": "warn", "n_before": 0},
         {"level": "info", "n_before": 2},
         {"level": "error", "n_before": 1},

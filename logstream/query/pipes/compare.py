@@ -44,11 +44,10 @@ class Compare(msgspec.Struct, frozen=True):
 
     def apply(self, table: Table) -> Table:
         group = {*(table.group or ())}
-        keys = [
-            name
-            for name, value in table.columns.items()
-            if isinstance(value, Typed) and value.sql in group
-        ]
+        keys: dict[Sql, str] = {}
+        for name, value in table.columns.items():
+            if isinstance(value, Typed) and value.sql in group:
+                keys.setdefault(value.sql, name)
         if table.group is None:
             raise BadRequest(
                 "compare looks at the numbers of groups, such as `stats count() by "
@@ -63,7 +62,7 @@ class Compare(msgspec.Struct, frozen=True):
         before = _unlimited(front)
         found = table.builder.again(before or front, shift_ns)
         side = "FULL" if before is None else "LEFT"
-        return _Joined(table, found, shift_ns).table(keys, side)
+        return _Joined(table, found, shift_ns).table([*keys.values()], side)
 
     def _bound(self, table: Table) -> int:
         """How far back to look; sees to it that the query has a range."""
