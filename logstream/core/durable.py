@@ -15,8 +15,13 @@ def write_durably(path: Path, content: bytes) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-    temporary.replace(path)
+    _put_in_place(temporary, path)
     sync_folder(path.parent)
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    """The one moment at which the new content counts instead of the old."""
+    temporary.replace(path)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,6 +4,10 @@ An answer is durable with the frame that carries its entries: after a crash both
 there or neither is. Before a segment is deleted, its answers are appended to one file,
 which is written anew when most of it is out of date. Answers older than the window, and
 the oldest ones above the limits, are forgotten.
+
+How old one is goes by a clock that nobody sets, from when it was given or, of one that
+an earlier process gave, from how old it was at the start. So a clock that leaps makes
+none too old, but for what leaps ahead between two runs.
 """
 
 import logging
@@ -35,6 +39,12 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The caller's own."""
 
 
+class _Known(msgspec.Struct, frozen=True, gc=False):
+    answer: Answer
+    until_ns: int
+    """By the steady clock."""
+
+
 class _Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
     key: str
     answer: Answer
@@ -52,6 +62,7 @@ class Answers:
         window_s: How long one is remembered; 0 = not at all.
         capacity: The most that are remembered.
         now_ns: The time, since 1970.
+        steady_ns: A clock that nobody sets.
     """
 
     def __init__(
@@ -61,13 +72,15 @@ class Answers:
         window_s: float = 86_400,
         capacity: int = 100_000,
         now_ns: Callable[[], int] = time.time_ns,
+        steady_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._path = path
         self._window_ns = int(window_s * _NS_PER_S)
         self._capacity = capacity
         self._now_ns = now_ns
+        self._steady_ns = steady_ns
         self._lock = threading.Lock()
-        self._current: dict[str, Answer] = {}
+        self._current: dict[str, _Known] = {}
         self._bytes = 0
         self._lines = 0
         self._damaged = False
@@ -77,7 +90,7 @@ class Answers:
     def get(self, key: str) -> Answer | None:
         with self._lock:
             found = self._current.get(key)
-        return found if found is not None and not self._is_old(found) else None
+        return None if found is None or self._is_old(found) else found.answer
 
     def note(self, answers: Mapping[str, Answer]) -> None:
         """These became durable, in a frame."""
@@ -104,19 +117,21 @@ class Answers:
         with self._lock:
             return len(self._current)
 
-    def _is_old(self, answer: Answer) -> bool:
-        return self._now_ns() - answer.at_ns >= self._window_ns
+    def _is_old(self, known: _Known) -> bool:
+        return self._steady_ns() >= known.until_ns
 
     def _merge(self, answers: Mapping[str, Answer]) -> None:
         for key, answer in answers.items():
-            known = self._current.get(key)
-            if known is not None and known.at_ns >= answer.at_ns:
-                continue
-            if known is not None:
+            if (known := self._current.get(key)) is not None:
+                same = known.answer.at_ns >= answer.at_ns
+                if same and not self._is_old(known):
+                    continue
                 self._forget(key)
-            self._current[key] = answer
+            age_ns = max(0, self._now_ns() - answer.at_ns)
+            until_ns = self._steady_ns() + self._window_ns - age_ns
+            self._current[key] = _Known(answer, until_ns)
             self._bytes += _size(key, answer)
-        # The oldest stand first, since a clock that jumps back is the exception.
+        # The oldest stand first, but for those that come from frames at the start.
         while self._current:
             key = next(iter(self._current))
             full = len(self._current) > self._capacity or self._bytes > MAX_BYTES
@@ -125,10 +140,10 @@ class Answers:
             self._forget(key)
 
     def _forget(self, key: str) -> None:
-        self._bytes -= _size(key, self._current.pop(key))
+        self._bytes -= _size(key, self._current.pop(key).answer)
 
     def _rewrite(self, path: Path) -> None:
-        lines = [_line(key, answer) for key, answer in self._current.items()]
+        lines = [_line(key, known.answer) for key, known in self._current.items()]
         write_durably(path, b"".join(lines))
         self._lines = len(lines)
         self._damaged = False
@@ -148,8 +163,9 @@ class Answers:
         if self._damaged:
             _log.warning("A part of %s cannot be read, and is left out.", self._path)
         self._lines = len(found)
-        found.sort(key=lambda one: one.answer.at_ns)
-        self._merge({one.key: one.answer for one in found})
+        newest = {one.key: one for one in found}  # by place, since a clock may leap
+        ordered = sorted(newest.values(), key=lambda one: one.answer.at_ns)
+        self._merge({one.key: one.answer for one in ordered})
 
 
 def _line(key: str, answer: Answer) -> bytes:

@@ -1,4 +1,4 @@
-"""The clock jumps back and forth under load: nothing is lost, and nothing goes."""
+"""The clock jumps back and forth: nothing is lost, nothing goes, nothing is doubled."""
 
 import json
 import time
@@ -8,7 +8,7 @@ import pytest
 
 from tests.fault.load import Batch
 from tests.fault.server_process import WAIT_S, ServerProcess
-from tests.fault.story import SEED, Story, told
+from tests.fault.story import PLUGINS, SEED, Story, told
 
 _DAY_S = 86_400
 _NOON = 1_795_176_000
@@ -77,3 +77,46 @@ def test_a_clock_that_jumps_under_load_loses_nothing_and_deletes_nothing(
     except BaseException as error:
         error.add_note(told(SEED, story))
         raise
+
+
+def _send_again(server: ServerProcess) -> bool:
+    """The one request with its key. Whether it was taken for the one before."""
+    body = b'{"message": "only once"}'
+    headers = {**_JSON, "Idempotency-Key": "the one"}
+    answer = server.ask("POST", "/api/v1/logs", body, headers)
+    assert answer.status == 200, answer
+    return answer.headers.get("idempotency-replayed") == "true"
+
+
+@pytest.mark.timeout(300)
+def test_a_request_that_is_sent_again_is_known_whatever_the_clock_did(
+    tmp_path: Path,
+) -> None:
+    clock = Clock(tmp_path)
+
+    def serve() -> ServerProcess:
+        server = ServerProcess(
+            tmp_path,
+            config={"plugins": {"folder": str(PLUGINS)}},
+            environment={"FAULT_CLOCK": str(clock.path)},
+        )
+        return server.wait_until_serving()
+
+    with serve() as server:
+        assert not _send_again(server)
+        for ahead_s in _JUMPS:
+            clock.set(ahead_s)
+            assert _send_again(server)
+        server.kill()
+        server.wait()
+    clock.set(-400 * _DAY_S)
+    with serve() as server:  # set back while no server ran
+        assert _send_again(server)
+        clock.set(400 * _DAY_S)
+        assert _send_again(server)
+        assert server.total() == 1
+        assert server.terminate() == 0
+    with serve() as server:  # a start 400 days later: the key means nothing any more
+        assert not _send_again(server)
+        assert _send_again(server)
+        assert server.total() == 2

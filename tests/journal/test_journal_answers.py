@@ -116,7 +116,7 @@ def test_a_staged_batch_brings_its_answer(tmp_path: Path) -> None:
 
 def test_an_answer_is_forgotten_after_its_window() -> None:
     clock = Clock()
-    answers = Answers(window_s=10, now_ns=clock)
+    answers = Answers(window_s=10, now_ns=clock, steady_ns=clock)
     answers.note({"k": answer(0)})
     clock.s = 9
     assert answers.get("k") is not None
@@ -124,6 +124,54 @@ def test_an_answer_is_forgotten_after_its_window() -> None:
     assert answers.get("k") is None
     answers.note({"other": answer(10)})
     assert answers.count() == 1
+
+
+LEAPS = (400 * 86_400, -400 * 86_400)
+
+
+@pytest.mark.parametrize("leap_s", LEAPS)
+def test_a_clock_that_leaps_makes_no_answer_old(leap_s: int) -> None:
+    clock, steady = Clock(), Clock()
+    answers = Answers(window_s=10, now_ns=clock, steady_ns=steady)
+    answers.note({"k": answer(0)})
+    clock.s += leap_s
+    answers.note({"other": answer(clock.s)})
+    assert answers.get("k") == answer(0)
+    clock.s -= leap_s
+    assert answers.get("k") == answer(0)
+    assert answers.get("other") is not None
+    steady.s = 10
+    assert answers.get("k") is None
+    clock.s = -leap_s
+    answers.note({"k": answer(-leap_s)})  # it was taken again, by whatever clock
+    assert answers.get("k") == answer(-leap_s)
+
+
+def test_an_answer_of_an_earlier_run_is_old_by_the_clock_at_the_start(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a"
+    Answers(path, window_s=10, now_ns=Clock()).save({"k": answer(0)})
+    clock, steady = Clock(), Clock()
+    for leap_s in (-400 * 86_400, 9):
+        clock.s = leap_s
+        later = Answers(path, window_s=10, now_ns=clock, steady_ns=steady)
+        assert later.get("k") == answer(0)
+    clock.s = 10
+    later = Answers(path, window_s=10, now_ns=clock, steady_ns=steady)
+    assert later.get("k") is None
+
+
+def test_of_two_answers_to_a_key_the_later_one_in_the_file_counts(
+    tmp_path: Path,
+) -> None:
+    """The first was out of date, and the clock was set back in between."""
+    path = tmp_path / "a"
+    clock = Clock()
+    answers = Answers(path, now_ns=clock)
+    answers.save({"k": answer(1000)})
+    answers.save({"k": answer(5)})
+    assert Answers(path, now_ns=clock).get("k") == answer(5)
 
 
 def test_the_oldest_go_above_the_capacity() -> None:
@@ -219,7 +267,7 @@ def test_what_is_remembered_is_what_a_plain_model_says(
     """Through restarts: what was not saved is in frames, which are read again."""
     path = tmp_path_factory.mktemp("answers") / "a"
     clock = Clock()
-    answers = Answers(path, window_s=10, now_ns=clock)
+    answers = Answers(path, window_s=10, now_ns=clock, steady_ns=clock)
     model: dict[str, int] = {}
     frames: dict[str, Answer] = {}
     for step, n in steps:
@@ -227,7 +275,7 @@ def test_what_is_remembered_is_what_a_plain_model_says(
         if step == "wait":
             clock.s += n
         elif step == "restart":
-            answers = Answers(path, window_s=10, now_ns=clock)
+            answers = Answers(path, window_s=10, now_ns=clock, steady_ns=clock)
             answers.note(frames)
         elif answers.get(name) is None:
             one = {name: answer(clock.s)}

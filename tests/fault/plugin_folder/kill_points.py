@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,9 @@ def _torn_frame(due: Callable[[], bool]) -> None:
     SegmentFile.write = wrapped  # type: ignore[method-assign]
 
 
-def _torn_positions(due: Callable[[], bool]) -> None:
-    """Half of the new positions reach the temporary file."""
-    from logstream.journal import positions
-
-    inner: Wrapped = vars(positions)["write_durably"]
+def _torn_file(owner: Any, due: Callable[[], bool]) -> None:
+    """Half of the new content reaches the temporary file."""
+    inner: Wrapped = vars(owner)["write_durably"]
 
     def wrapped(path: Path, content: bytes) -> None:
         if due():
@@ -102,7 +101,28 @@ def _torn_positions(due: Callable[[], bool]) -> None:
             _kill()
         inner(path, content)
 
-    vars(positions)["write_durably"] = wrapped
+    vars(owner)["write_durably"] = wrapped
+
+
+def _file_kept(owner: Any, when: str, due: Callable[[], bool]) -> None:
+    """Around the rename of what was written to a temporary file.
+
+    Args:
+        when: `written`: all of it is in the temporary file, which is synced; `renamed`:
+            the folder is not synced yet.
+    """
+    from logstream.core import durable
+
+    inner: Wrapped = vars(owner)["write_durably"]
+    name = {"written": "_put_in_place", "renamed": "sync_folder"}[when]
+
+    def wrapped(path: Path, content: bytes) -> None:
+        if due():
+            setattr(durable, name, lambda *_: _kill())
+        inner(path, content)
+
+    assert name in vars(durable), f"{name} has moved"
+    vars(owner)["write_durably"] = wrapped
 
 
 def _torn_answers(due: Callable[[], bool]) -> None:
@@ -123,22 +143,44 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
     from logstream.journal import files, journal, positions, segment, staging
     from logstream.pipeline import pool
     from logstream.storage import (
+        accounts,
         backup,
         checkpoints,
         compaction,
+        day_statistics,
         dead_letters,
         deletion,
         loader,
+        lost_days,
         open_days,
         partitions,
         removal,
+        retention,
+        saved_queries,
     )
 
     staged = files._StagedOnDisk
     letters = dead_letters.DeadLetterStore
     compactor = compaction.Compactor
     days = partitions.Partitions
+    small = {
+        "accounts": accounts,
+        "days": lost_days,
+        "positions": positions,
+        "retention": retention,
+        "saved": saved_queries,
+        "statistics": day_statistics,
+    }
     return {
+        **{
+            f"{name}-{when}": partial(_file_kept, owner, when, due)
+            for name, owner in small.items()
+            for when in ("written", "renamed")
+        },
+        **{
+            f"{name}-torn": partial(_torn_file, owner, due)
+            for name, owner in small.items()
+        },
         "segment-create": lambda: _after(files.DiskFiles, "create", due),
         "reserve-numbers": lambda: _after(files, "write_durably", due),
         "frame-torn": lambda: _torn_frame(due),
@@ -155,7 +197,6 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "retire-saved": lambda: _after(positions.Positions, "save", due),
         "retire-deleted": lambda: _after(files.SegmentFile, "delete", due),
         "answers-torn": lambda: _torn_answers(due),
-        "positions-torn": lambda: _torn_positions(due),
         "stage-written": lambda: _after(staging.Staging, "write", due),
         "stage-before-rename": lambda: _before(staged, "commit", due),
         "stage-after-rename": lambda: _after(staged, "commit", due),
