@@ -26,7 +26,7 @@ class Asked:
         self._folder = folder
         self._segments = 0
         self.load(entries)
-        self.statements = Statements(self.hub, partitions, timeout_s=30)
+        self.statements = Statements(self.hub, partitions, timeout_s=150)
 
     def load(self, entries: list[dict[str, Any]]) -> None:
         self._segments += 1

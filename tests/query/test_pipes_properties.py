@@ -3,7 +3,9 @@ and it prints as what it is read from.
 """
 
 import math
+import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +15,25 @@ from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 
 from logstream.core.errors import BadRequest, QuerySyntaxError
-from logstream.core.timestamps import parse_ns
+from logstream.core.timestamps import format_ns, parse_ns
 from logstream.query.query import parse_query
 from tests.query.model.pipelines import pipelines
 from tests.query.model.pipes import rows_of
 from tests.query.model.queries import Drawn, entries
+from tests.query.model.rows import World
 from tests.query.model.values import Beyond
 from tests.query.pipes_store import Asked
 
-DAYS = 100
+EXAMPLES = 100
+"""In a store."""
+APART = 6
+"""Days, so that none is in what is compared or around another."""
 SPAN_NS = 3 * 3600 * 10**9
+_MOMENT = re.compile(r"@(-?\d+)")
 
 
 class Stores:
-    """A day for each set of entries, and a new store when there are many."""
+    """Days of its own for each set of entries, and a new store when there are many."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,21 +42,32 @@ class Stores:
 
     def ask(self, text: str, drawn: list[Drawn]) -> tuple[Any, Any]:
         """What the store says, and what the model says."""
-        day = self._made % DAYS
-        if day == 0:
+        place = self._made % EXAMPLES
+        if place == 0:
             self.close()
-            place = self._folder / str(self._made)
-            place.mkdir()
-            self._ask = Asked(place, [])
+            folder = self._folder / str(self._made)
+            folder.mkdir()
+            self._ask = Asked(folder, [])
         self._made += 1
         assert self._ask is not None
-        given = [one.entry(day, place) for place, one in enumerate(drawn)]
+        day, first = place * APART, (place + 2) << 20
+        given = [one.entry(day, first + line) for line, one in enumerate(drawn)]
         self._ask.load([msgspec.to_builtins(one) for one in given])
         begin = parse_ns(Drawn(0, "", "", "", {}).entry(day, 0).timestamp)
+        text = _MOMENT.sub(lambda at: format_ns(begin + int(at[1]) * 10**9), text)
         query = parse_query(text)
         span = (begin, begin + SPAN_NS)
         found = self._ask(text, from_ns=span[0], to_ns=span[1])
-        return found, rows_of(query, given, span).shown()
+        world = World(given, span, partial(self._sampled, begin))
+        return found, rows_of(query, world).shown()
+
+    def _sampled(self, begin: int, one_in: int) -> frozenset[int]:
+        """What `sample` takes of all that was given."""
+        assert self._ask is not None
+        wide = (APART // 2) * 86_400 * 10**9
+        text = f"* | sample {one_in} | fields id"
+        rows = self._ask(text, from_ns=begin - wide, to_ns=begin + wide)
+        return frozenset(int(row["id"]) for row in rows)
 
     def close(self) -> None:
         if self._ask is not None:
@@ -95,7 +113,7 @@ def without_nulls(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     max_examples=max(200, settings().max_examples),  # of the profile
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-@given(pipelines(), st.lists(entries, max_size=7))
+@given(pipelines(), st.lists(entries, max_size=9))
 def test_the_store_gives_the_rows_of_the_model(
     stores: Stores, text: str, drawn: list[Drawn]
 ) -> None:

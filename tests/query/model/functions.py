@@ -114,11 +114,13 @@ def _round(values: list[V], _: Sequence[Expression]) -> V:
     digits = number(values[1]) if len(values) == 2 else 0
     if one is None or digits is None:
         return ("number", None)
-    scale = 10.0 ** round(digits)
-    return (
-        "number",
-        math.copysign(_whole(math.floor)(abs(one) * scale + 0.5), one) / scale,
-    )
+    return ("number", rounded(one, round(digits)))
+
+
+def rounded(one: float, digits: int) -> float:
+    """Halves away from zero."""
+    scale = 10.0**digits
+    return math.copysign(_whole(math.floor)(abs(one) * scale + 0.5), one) / scale
 
 
 def _part(name: str, values: list[V], _: Sequence[Expression]) -> V:

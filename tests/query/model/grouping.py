@@ -1,5 +1,6 @@
 """The pipes that make groups: `stats`, `top`, `rare`, `timechart`."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -46,10 +47,18 @@ def grouped(pipe: Stats, rows: Rows) -> Rows:
     spans = [key.span_s for key in pipe.keys if key.span_s is not None]
     seconds = spans[0] if spans else (end - begin) / 1e9
     return rows.made(
-        _named(pipe.keys, values)
-        | {one.shown: aggregated(one, inside, seconds) for one in pipe.aggregates}
-        for values, inside in groups
+        (
+            _named(pipe.keys, values)
+            | {one.shown: aggregated(one, inside, seconds) for one in pipe.aggregates}
+            for values, inside in groups
+        ),
+        keys=[key.shown for key in pipe.keys],
+        step_ns=_step_ns(spans),
     )
+
+
+def _step_ns(spans: list[float]) -> int:
+    return math.lcm(*(round(one * 1e9) for one in spans))
 
 
 def top(pipe: Top, rows: Rows) -> Rows:
@@ -65,12 +74,15 @@ def top(pipe: Top, rows: Rows) -> Rows:
         )
     )
     return rows.made(
-        _named(pipe.keys, values)
-        | {
-            "count": ("integer", len(inside)),
-            "percent": ("number", round(100.0 * len(inside) / total, 3)),
-        }
-        for values, inside in groups[: pipe.rows]
+        (
+            _named(pipe.keys, values)
+            | {
+                "count": ("integer", len(inside)),
+                "percent": ("number", round(100.0 * len(inside) / total, 3)),
+            }
+            for values, inside in groups[: pipe.rows]
+        ),
+        keys=[key.shown for key in pipe.keys],
     )
 
 
@@ -93,10 +105,15 @@ class Chart:
         begin, end = self._rows.span
         first, last = bucket(begin, self._span), bucket(end - 1, self._span)
         series = self._series()
+        key = self._pipe.key
         return self._rows.made(
-            self._point(time, name, is_other=is_other)
-            for time in range(first, last + 1, self._span)
-            for is_other, name in series
+            (
+                self._point(time, name, is_other=is_other)
+                for time in range(first, last + 1, self._span)
+                for is_other, name in series
+            ),
+            keys=("timestamp",) if key is None else ("timestamp", key.shown),
+            step_ns=self._span,
         )
 
     def _series(self) -> list[tuple[bool, str | None]]:
@@ -128,9 +145,9 @@ class Chart:
         return row
 
     def _value(self, one: Aggregate, inside: list[Row], *, is_other: bool) -> V:
-        found: V = ("number", None)
+        found: V = ("json" if one.function == "values" else "number", None)
         if inside and (one.is_additive or not is_other):
             found = aggregated(one, inside, self._span / 1e9)
         if found[1] is None and one.function in _FILLED:
-            return ("integer", 0)
+            return ("number" if one.function in ("sum", "rate") else "integer", 0)
         return found

@@ -5,13 +5,25 @@ from typing import Any
 
 import hypothesis.strategies as st
 
+from tests.query.model.overview_pipes import (
+    anomalies,
+    compare,
+    context,
+    facets,
+    patterns,
+    sample,
+    unpack,
+)
 from tests.query.model.queries import (
     FILTERS,
     OWN,
+    TIMES,
     Draw,
     Names,
     conditions,
     name_text,
+    names_of,
+    some,
     terms,
 )
 
@@ -23,22 +35,14 @@ _TIME_KEYS = ("bucket(timestamp, 1h)", "_time(5m)", "bucket(timestamp, 1d)")
 def pipelines(draw: Draw) -> str:
     names = Names()
     parts = [draw(FILTERS)]
+    if draw(st.integers(0, 3)) == 0:
+        parts[0] = f"({parts[0]}) {draw(TIMES)}"
     for _ in range(draw(st.integers(0, 4))):
         choices = [*_ALWAYS]
         if names.is_open:
             choices += _OF_ENTRIES
         parts.append(draw(st.sampled_from(choices))(draw, names))
     return " | ".join(parts)
-
-
-def _some(draw: Draw, of: list[str], most: int = 3) -> list[str]:
-    return list(
-        draw(st.lists(st.sampled_from(of), min_size=1, max_size=most, unique=True))
-    )
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(map(name_text, names))
 
 
 def _rows(draw: Draw, _: Names) -> str:
@@ -72,7 +76,7 @@ def _sort(draw: Draw, names: Names) -> str:
 
 def _eval(draw: Draw, names: Names) -> str:
     parts = []
-    for name in _some(draw, ["p", "q", "n", "o", "m", "o.k", "message"], 2):
+    for name in some(draw, ["p", "q", "n", "o", "m", "o.k", "message"], 2):
         value = draw(terms(names.usable) | conditions(names.usable, 0))
         parts.append(f"{name_text(name)} = {value}")
         names.columns[name] = "any"
@@ -81,24 +85,24 @@ def _eval(draw: Draw, names: Names) -> str:
 
 
 def _fields(draw: Draw, names: Names) -> str:
-    chosen = _some(draw, names.there)
+    chosen = some(draw, names.there)
     kinds = {name: names.columns.get(name, "any") for name in chosen}
     was_open = names.is_open
     names.columns, names.is_open = kinds, False
     if was_open and draw(st.booleans()):
         kinds["other"] = "any"
-        return f"fields {_listed(chosen)}, t as other"
-    return f"fields {_listed(chosen)}"
+        return f"fields {names_of(chosen)}, t as other"
+    return f"fields {names_of(chosen)}"
 
 
 def _drop(draw: Draw, names: Names) -> str:
-    chosen = _some(draw, names.there, 2)
+    chosen = some(draw, names.there, 2)
     if not names.is_open and len(chosen) == len(names.columns):
         return "head 3"
     for name in chosen:
         names.columns.pop(name, None)
         names.gone.add(name)
-    return f"drop {_listed(chosen)}"
+    return f"drop {names_of(chosen)}"
 
 
 def _rename(draw: Draw, names: Names) -> str:
@@ -113,7 +117,7 @@ def _rename(draw: Draw, names: Names) -> str:
 
 def _dedup(draw: Draw, names: Names) -> str:
     rows = draw(st.sampled_from(["", " 2"]))
-    return f"dedup{rows} {_listed(_some(draw, names.usable or ['t'], 2))}"
+    return f"dedup{rows} {names_of(some(draw, names.usable or ['t'], 2))}"
 
 
 def _aggregate(draw: Draw, names: Names, at: int) -> str:
@@ -161,7 +165,7 @@ def _top(draw: Draw, names: Names) -> str:
     name = draw(st.sampled_from(["top", "rare"]))
     keys = [
         f"{name_text(one)} as k{at}"
-        for at, one in enumerate(_some(draw, names.usable or ["t"], 2))
+        for at, one in enumerate(some(draw, names.usable or ["t"], 2))
     ]
     text = f"{name} {draw(st.sampled_from([1, 2, 10]))} {', '.join(keys)}"
     names.columns = {f"k{at}": "any" for at in range(len(keys))}
@@ -225,13 +229,13 @@ def _join(draw: Draw, names: Names) -> str:
 
 
 def _transaction(draw: Draw, names: Names) -> str:
-    keys = _some(draw, [one for one in names.usable if one != "first"] or ["t"], 2)
+    keys = some(draw, [one for one in names.usable if one != "first"] or ["t"], 2)
     names.columns = dict.fromkeys(keys, "any")
     names.columns |= {"first": "time", "last": "time", "duration": "any"}
     names.columns |= {"count": "any", "messages": "json"}
     names.is_open = False
     return (
-        f"transaction by {_listed(keys)}{draw(st.sampled_from(['', ' maxpause 1m']))}"
+        f"transaction by {names_of(keys)}{draw(st.sampled_from(['', ' maxpause 1m']))}"
     )
 
 
@@ -239,5 +243,9 @@ _Pipe = Callable[[Any, Names], str]
 _ALWAYS: tuple[_Pipe, ...] = (
     *(_rows, _where, _where, _where_in, _sort, _eval, _eval, _fields, _drop, _rename),
     *(_dedup, _stats, _stats, _top, _replace, _extract, _join),
+    *(unpack, patterns),
 )
-_OF_ENTRIES: tuple[_Pipe, ...] = (_stats, _timechart, _timechart, _filter, _transaction)
+_OF_ENTRIES: tuple[_Pipe, ...] = (
+    *(_stats, _timechart, _timechart, _filter, _transaction, sample, context),
+    *(facets, compare, compare, anomalies, unpack),
+)

@@ -7,58 +7,80 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from logstream.core.entry import Entry
 from logstream.core.timestamps import parse_ns
 from logstream.query.filter import compile_expr
+from logstream.query.pipes.anomalies import Anomalies
+from logstream.query.pipes.compare import Compare
+from logstream.query.pipes.context import Context
 from logstream.query.pipes.dedup import Dedup
 from logstream.query.pipes.drop import Drop
 from logstream.query.pipes.eval import Eval
 from logstream.query.pipes.extract import Extract, ExtractRegexp
+from logstream.query.pipes.facets import Facets
 from logstream.query.pipes.fields import Fields
 from logstream.query.pipes.filter import Filtered
 from logstream.query.pipes.head import Head
 from logstream.query.pipes.join import Join
 from logstream.query.pipes.offset import Offset
+from logstream.query.pipes.patterns import Patterns
 from logstream.query.pipes.rename import Rename
 from logstream.query.pipes.replace import Replace
+from logstream.query.pipes.sample import Sample
 from logstream.query.pipes.sort import Sort
 from logstream.query.pipes.stats import Stats
 from logstream.query.pipes.tail import Tail
 from logstream.query.pipes.timechart import Timechart
 from logstream.query.pipes.top import Top
 from logstream.query.pipes.transaction import Transaction
+from logstream.query.pipes.unpack import Unpack
 from logstream.query.pipes.where import Where
 from logstream.query.query import Query
+from logstream.query.spans import span_of
+from logstream.query.times import earlier
+from tests.query.model.comparing import compared, standing_out
 from tests.query.model.expressions import truth_of, value_of
 from tests.query.model.grouping import Chart, grouped, top
 from tests.query.model.ordering import in_order
-from tests.query.model.relations import joined, transactions
-from tests.query.model.rows import Row, Rows
-from tests.query.model.texts import extracted, replaced
+from tests.query.model.overviews import facets, patterns
+from tests.query.model.relations import joined, surroundings, transactions
+from tests.query.model.rows import Row, Rows, World, newest_first, within
+from tests.query.model.texts import extracted, replaced, unpacked
 from tests.query.model.values import number, text, typed
 
 
-def rows_of(query: Query, entries: Sequence[Entry], span: tuple[int, int]) -> Rows:
-    """The rows that a query over [from, to) has."""
-    found = compile_expr(query.expr)
-    ordered = sorted(
-        entries,
-        key=lambda one: (parse_ns(one.timestamp), one.id or 0),
-        reverse=True,
-    )
+def rows_of(query: Query, world: World) -> Rows:
+    """The rows that a query has."""
+    expr = earlier(query.expr, world.shift_ns) if world.shift_ns else query.expr
+    found = compile_expr(expr)
+    own = span_of(expr)
+    span = within(world.span, own)
+    read = span if world.bound is None or own != (None, None) else world.bound
 
     def asked(inner: Query) -> Rows:
-        return rows_of(inner, entries, span)
+        return rows_of(inner, world)
 
-    none = Rows([], asked=asked, span=span, is_open=True)
-    rows = none.of(Row(none, one, {}) for one in ordered if found.matches(one))
-    for pipe in query.pipes:
-        rows = _piped(pipe, rows)
+    none = Rows([], world=world, asked=asked, span=span, is_open=True)
+    rows = none.of(
+        Row(none, one, {})
+        for one in newest_first(world.entries)
+        if read[0] <= parse_ns(one.timestamp) < read[1] and found.matches(one)
+    )
+    for at, pipe in enumerate(query.pipes):
+        if isinstance(pipe, Compare):
+            front = Query(query.expr, query.pipes[:at])
+            rows = compared(pipe, front, span, world, rows_of)
+        else:
+            rows = _piped(pipe, rows)
     return rows
 
 
 def _piped(pipe: object, rows: Rows) -> Rows:
     match pipe:
+        case Sample(one_in):
+            sampled = rows.world.sampled(one_in)
+            return rows.of(row for row in rows if row.entry and row.entry.id in sampled)
+        case Context():
+            return surroundings(pipe, rows)
         case Head(count):
             return rows.of(rows.rows[:count])
         case Tail(count):
@@ -92,6 +114,12 @@ def _grouped(pipe: object, rows: Rows) -> Rows:
             return joined(pipe, rows)
         case Transaction():
             return transactions(pipe, rows)
+        case Anomalies():
+            return standing_out(pipe, rows)
+        case Patterns():
+            return patterns(pipe, rows)
+        case Facets(values):
+            return facets(values, rows)
         case _:
             return _columns(pipe, rows)
 
@@ -113,6 +141,8 @@ def _columns(pipe: object, rows: Rows) -> Rows:
             return replaced(pipe, rows)
         case Extract() | ExtractRegexp():
             return extracted(pipe, rows)
+        case Unpack():
+            return unpacked(pipe, rows)
         case _:
             raise AssertionError(pipe)
 
@@ -121,13 +151,17 @@ def _renamed(names: Sequence[tuple[str, str]], rows: Rows) -> Rows:
     names = [(rows.own(old), rows.own(new)) for old, new in names]
     news = dict(names)
     if not rows.is_open:
+        keys = rows.keys and tuple(news.get(key, key) for key in rows.keys)
         return rows.of(
-            Row(
-                rows,
-                None,
-                {news.get(key, key): one for key, one in row.columns.items()},
-            )
-            for row in rows
+            (
+                Row(
+                    rows,
+                    row.entry,
+                    {news.get(key, key): one for key, one in row.columns.items()},
+                )
+                for row in rows
+            ),
+            keys=keys,
         )
     gone = (rows.gone | {*news}) - {*news.values()}
     return rows.of(

@@ -55,7 +55,14 @@ NAMES = (*FIELDS, *OWN, "o.k.l", "fields.t", "gone")
 
 fields = st.fixed_dictionaries({}, optional=dict(FIELDS))
 begun = datetime(2026, 1, 1, tzinfo=UTC)
-moments = st.sampled_from([0, 1, 59, 60, 299, 300, 3599, 3600, 7205])
+HOUR, DAY = 3600, 86_400
+moments = st.sampled_from(
+    [
+        *(0, 1, 59, 60, 299, 300, HOUR - 1, HOUR, 2 * HOUR + 5),
+        # Before and after what is asked about.
+        *(-1, -HOUR, -3 * HOUR, 60 - DAY, -DAY, -2 * DAY, 3 * HOUR, DAY + 60),
+    ]
+)
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -67,10 +74,11 @@ class Drawn(msgspec.Struct, frozen=True):
     message: str
     fields: dict[str, Any]
 
-    def entry(self, day: int, place: int) -> Entry:
+    def entry(self, day: int, number: int) -> Entry:
+        """Of a day, with an id."""
         when = begun + timedelta(days=day, seconds=self.second)
         return Entry(
-            id=place,
+            id=number,
             timestamp=when.strftime("%Y-%m-%dT%H:%M:%SZ"),
             source=self.source,
             level=self.level,
@@ -84,7 +92,16 @@ entries = st.builds(
     second=moments,
     source=st.sampled_from(["web", "auth"]),
     level=st.sampled_from(["info", "error"]),
-    message=st.sampled_from(["login a", "Error: b", "", "GET /a 200", "é 5"]),
+    message=st.sampled_from(
+        [
+            *("login a", "Error: b", "", "GET /a 200", "GET /b 404", "é 5", "5"),
+            *('t=7 n="a b" m="\\"q\\"" t=8', "n=12.5 from 10.0.0.1:80 at 12:00:01"),
+            *("0xdeadbeef 2026-01-01T10:00:00Z 1,5", "cafe0123 a1b2 é1 1é"),
+            '{"n": 3, "t": "js", "o": {"l": 1, "k": null}, "m": [1], "x": true}',
+            '{"o": {"k": {"l": "deep"}}, "m": {"k": 2}, "n": null, "t": "5"}',
+            *('{"o": 5, "u": 1.5, "source": "s"}', '[{"n": 1}]', '"t"', '{"n": 3'),
+        ]
+    ),
     fields=fields,
 )
 
@@ -95,10 +112,25 @@ FILTERS = st.sampled_from(
     ]
 )
 
+TIMES = st.sampled_from(
+    ["_time:>=@60", "_time:[@-3600 TO @3600}", "_time:<@300", "NOT _time:@1"]
+)
+"""@n is n seconds behind the begin of what is asked about."""
+
 
 def name_text(name: str) -> str:
     plain = name.isascii() and " " not in name
     return name if plain and name != "in" else f"`{name}`"
+
+
+def names_of(names: list[str]) -> str:
+    return ", ".join(map(name_text, names))
+
+
+def some(draw: Draw, of: list[str], most: int = 3) -> list[str]:
+    return list(
+        draw(st.lists(st.sampled_from(of), min_size=1, max_size=most, unique=True))
+    )
 
 
 class Names(msgspec.Struct):

@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+from logstream.core.timestamps import parse_ns
+from logstream.query.pipes.context import Context
 from logstream.query.pipes.join import Join
 from logstream.query.pipes.stats import Stats
 from logstream.query.pipes.transaction import Transaction
 from logstream.query.query import Query
 from tests.query.model.grouping import groups_of
 from tests.query.model.ordering import in_order
-from tests.query.model.rows import Row, Rows
+from tests.query.model.rows import Row, Rows, newest_first
 from tests.query.model.values import V, text, typed
 
 MOST_MESSAGES = 100
+DAY_NS = 86_400 * 10**9
 
 
 def joined(pipe: Join, rows: Rows) -> Rows:
@@ -81,3 +84,29 @@ def _shown(part: list[Row]) -> dict[str, V]:
         "count": ("integer", len(part)),
         "messages": ("json", messages[:MOST_MESSAGES]),
     }
+
+
+def surroundings(pipe: Context, rows: Rows) -> Rows:
+    """Whole entries: those that match, and those around them with the same value."""
+    begin, end = rows.span if rows.world.bound is None else rows.world.bound
+    none = Rows(
+        [], world=rows.world, asked=rows.asked, span=rows.world.span, is_open=True
+    )
+    entries = [
+        Row(none, one, {})
+        for one in newest_first(rows.world.entries)
+        if begin - DAY_NS <= parse_ns(one.timestamp) < end + DAY_NS
+    ]
+    matches = {row.entry.id for row in rows if row.entry}
+    kept = set(matches)
+    for group in groups_of(
+        none.of(entries), lambda row: (typed(row[pipe.name]),)
+    ).items():
+        (value,), (_, inside) = group
+        for at, row in enumerate(inside):
+            around = inside[max(0, at - pipe.after) : at + pipe.before + 1]
+            if value is not None and any(
+                one.entry and one.entry.id in matches for one in (row,)
+            ):
+                kept |= {one.entry.id for one in around if one.entry}
+    return none.of(row for row in entries if row.entry and row.entry.id in kept)
