@@ -35,6 +35,7 @@ import msgspec
 from logstream.config.settings import StorageConfig
 from logstream.core.errors import StorageError
 from logstream.core.timestamps import now_ns
+from logstream.storage import spreading
 from logstream.storage.counting import count
 from logstream.storage.day_statistics import DayStatistics
 from logstream.storage.holding import holding
@@ -68,11 +69,16 @@ CREATE TABLE new.applied (
     segment BIGINT NOT NULL, entries BIGINT NOT NULL, raw_bytes BIGINT NOT NULL);
 CREATE TABLE new.compacted (key VARCHAR NOT NULL, rows BIGINT NOT NULL);
 """
+_ORDER = (
+    *(("source", "by_source"), (_SHAPE, "by_shape"), ("level", "by_level")),
+    *(("timestamp", "by_time"), ("id", "by_id")),
+)
 _REWRITE = f"""
 INSERT INTO new.entries
 SELECT *, row_number() OVER () - 1 FROM (
-    SELECT id, timestamp, source, level, message, fields FROM old.entries
-    ORDER BY source, {_SHAPE}, level, timestamp, id)
+    SELECT id, timestamp, source, level, message, fields
+    FROM old.entries LEFT JOIN spread ON id = moved
+    ORDER BY {", ".join(f"coalesce({name}, {sql})" for sql, name in _ORDER)})
 """
 _NAMES = """
 WITH sampled AS MATERIALIZED (SELECT json_keys(CAST(fields AS JSON)) AS keys
@@ -236,9 +242,10 @@ class Compactor:
                 f"ATTACH '{_quoted(work.new)}' AS new (STORAGE_VERSION 'latest')"
             )
             db.execute(_NEW)
-            if _is_wide(db):
+            if is_wide := _is_wide(db):
                 db.execute("SET variant_minimum_shredding_size = -1")
             db.execute("INSERT INTO new.applied SELECT * FROM old.applied")
+            spreading.choose(db, _ORDER, wanted=not is_wide)
             db.execute(_REWRITE)
             text = "INSERT INTO new.compacted SELECT ?, count(*) FROM new.entries"
             db.execute(text, (key,))
