@@ -32,7 +32,7 @@ def modules_after(code: str) -> set[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=150,
     )
     assert done.returncode == 0, done.stderr
     return {name.partition(".")[0] for name in done.stdout.split("\n")[-2].split()}
@@ -47,7 +47,7 @@ def test_imports_go_down_the_layers() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=50,
+        timeout=150,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -60,7 +60,7 @@ async def running(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
         serve(app, host="127.0.0.1", port=0, on_bound=urls.put_nowait)
     )
     url = await asyncio.wait_for(urls.get(), 10)
-    async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=150) as client:
         try:
             yield client
         finally:
@@ -148,7 +148,7 @@ def test_a_stop_gives_up_queries_in_the_end(
     monkeypatch.setattr("logstream.api.server._GRACE_S", 0.05)
 
     async def whole() -> None:
-        async with httpx.AsyncClient(timeout=20) as client:
+        async with httpx.AsyncClient(timeout=150) as client:
             async with running(app) as base:
                 url = base.base_url.join("/api/v1/logs")
                 asked = [asyncio.create_task(client.get(url)) for _ in range(2)]

@@ -136,7 +136,7 @@ def _race(engine: Any, settings: Settings, scenario: Any) -> None:
     async def whole() -> None:
         transport = httpx.ASGITransport(cast("Any", app))
         async with httpx.AsyncClient(
-            transport=transport, base_url="http://x", timeout=10
+            transport=transport, base_url="http://x", timeout=150
         ) as client:
             engine.intake.holds = asyncio.Event()
             await asyncio.wait_for(scenario(client, engine.intake.holds), 10)

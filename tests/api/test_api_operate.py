@@ -191,6 +191,6 @@ def test_promtool_finds_nothing_to_mend(client: TestClient[Any]) -> None:
         input=client.get("/metrics").content,
         capture_output=True,
         check=False,
-        timeout=20,
+        timeout=150,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")

@@ -15,7 +15,7 @@ def test_no_more_reads_run_at_once_than_configured(engine: Any) -> None:
     running: list[int] = []
     most = 0
     lock = threading.Lock()
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=150)
 
     def read() -> None:
         nonlocal most

@@ -159,7 +159,7 @@ def test_parts_are_sent_while_more_are_made() -> None:
 
     async def then(gate: ReadGate, request: Any, write: Any) -> None:
         answer = await stream_parts(
-            gate, request, write, media_type="text/csv", timeout_s=20
+            gate, request, write, media_type="text/csv", timeout_s=150
         )
         total = 0
         async for part in answer._lines:
@@ -182,7 +182,7 @@ def test_the_writer_stops_when_the_client_goes() -> None:
             raise
 
     async def then(gate: ReadGate, request: Any, write: Any) -> None:
-        await stream_parts(gate, request, write, media_type="text/csv", timeout_s=20)
+        await stream_parts(gate, request, write, media_type="text/csv", timeout_s=150)
         request.event.set()
         await watch(request)
         # The only turn is free again once the writer has ended.
@@ -198,7 +198,7 @@ def test_an_error_before_the_first_part_is_told() -> None:
 
     async def then(gate: ReadGate, request: Any, write: Any) -> None:
         with pytest.raises(BadRequest, match="no"):
-            await stream_parts(gate, request, write, media_type="x/y", timeout_s=20)
+            await stream_parts(gate, request, write, media_type="x/y", timeout_s=150)
 
     run_with(write, then)
 
@@ -210,7 +210,7 @@ def test_an_error_behind_it_cuts_the_answer_off() -> None:
 
     async def then(gate: ReadGate, request: Any, write: Any) -> None:
         answer = await stream_parts(
-            gate, request, write, media_type="x/y", timeout_s=20
+            gate, request, write, media_type="x/y", timeout_s=150
         )
         assert await anext(answer._lines)
         with pytest.raises(BadRequest, match="no"):

@@ -104,7 +104,7 @@ def run(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
             [sys.executable, "-m", "logstream", *args],
             cwd=tmp_path,
             capture_output=True,
-            timeout=50,
+            timeout=150,
             check=False,
             **more,
         )
@@ -129,7 +129,7 @@ def run_on_terminal(tmp_path: Path) -> Callable[..., str]:
         os.close(child)
         shown = b"".join(_read_all(parent))
         os.close(parent)
-        process.wait(timeout=50)
+        process.wait(timeout=150)
         return shown.decode()
 
     return start

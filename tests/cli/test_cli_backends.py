@@ -100,7 +100,7 @@ def serving(folder: Path) -> Iterator[str]:
             pytest.fail("".join(lines))
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=50)
+        process.communicate(timeout=150)
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ def test_collecting_waits_for_a_server_that_is_away(
         says(collect, "trying again")
         with start("serve", "--port", str(port)) as server:
             says(server, "Serving on")
-            assert collect.wait(timeout=50) == 0
+            assert collect.wait(timeout=150) == 0
             assert stored(run, "--server", url) == 3000
 
 
@@ -109,7 +109,7 @@ def test_following_ends_with_a_signal_and_a_summary(
             write_lines(log, 10, 15)
             _until(lambda: stored(run, "--server", url) == 15)
             collect.send_signal(number)
-            _, stderr = collect.communicate(timeout=50)
+            _, stderr = collect.communicate(timeout=150)
         assert collect.returncode == 130
         assert "app: 15 entries" in stderr
         assert "Traceback" not in stderr
@@ -168,7 +168,7 @@ def test_the_demo_has_an_hour_of_logs_at_once(
         names = run("sources", "--server", url).stdout.split()
         assert names == [b"auth", b"database", b"web", b"worker"]
         server.send_signal(signal.SIGINT)
-        stdout, _ = server.communicate(timeout=50)
+        stdout, _ = server.communicate(timeout=150)
     assert server.returncode == 0
     assert "logstream query level:error" in stdout
     assert "\x1b" not in stdout

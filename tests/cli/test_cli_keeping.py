@@ -97,7 +97,7 @@ def test_a_terminal_is_asked_and_may_say_no(
         )
         os.close(child)
         os.write(parent, answer)
-        _, errors = process.communicate(timeout=50)
+        _, errors = process.communicate(timeout=150)
         os.close(parent)
         assert b"Delete them for good?" in errors
         assert process.returncode == 0

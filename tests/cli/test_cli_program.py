@@ -49,7 +49,7 @@ def test_help_loads_nothing_heavy() -> None:
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, timeout=50
+        [sys.executable, "-c", program], capture_output=True, check=True, timeout=150
     )
     assert done.stderr == b"[]\n"
 
@@ -150,7 +150,7 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path: Path) -> None:
         "--rate 1000 | head -n 1; echo ${PIPESTATUS[0]}"
     )
     done = subprocess.run(
-        ["bash", "-c", command], capture_output=True, check=True, timeout=50
+        ["bash", "-c", command], capture_output=True, check=True, timeout=150
     )
     lines = done.stdout.splitlines()
     assert json.loads(lines[0])["message"]
@@ -262,7 +262,7 @@ def test_an_interrupt_ends_it_with_130(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=50)
+    _, stderr = process.communicate(timeout=150)
     assert process.returncode == 130
     assert b"Traceback" not in stderr
 

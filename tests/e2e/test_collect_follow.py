@@ -15,7 +15,7 @@ import pytest
 
 from tests.fault.server_process import PYTHON, WAIT_S, ServerProcess, environment_of
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

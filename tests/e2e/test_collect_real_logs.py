@@ -22,10 +22,7 @@ NAMES = (
     "Zookeeper",
 )
 
-pytestmark = [
-    pytest.mark.skipif(not LOGS.is_dir(), reason=f"no log files in {LOGS}"),
-    pytest.mark.timeout(180),
-]
+pytestmark = pytest.mark.skipif(not LOGS.is_dir(), reason=f"no log files in {LOGS}")
 
 
 def _file(name: str) -> Path:

@@ -25,7 +25,7 @@ def test_promtool_finds_nothing_to_say(tmp_path: Path) -> None:
         ["promtool", "check", "metrics"],
         input=answer.body,
         capture_output=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

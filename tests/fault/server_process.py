@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_S = 60.0
+WAIT_S = 150.0
 PYTHON = (sys.executable, "-X", "faulthandler", "-m", "logstream")
 
 

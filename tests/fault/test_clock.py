@@ -45,7 +45,7 @@ def _send_without_a_time(story: Story, server: ServerProcess, day: str) -> None:
     assert found["timestamp"].startswith(day)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_clock_that_jumps_under_load_loses_nothing_and_deletes_nothing(
     tmp_path: Path,
 ) -> None:
@@ -88,7 +88,7 @@ def _send_again(server: ServerProcess) -> bool:
     return answer.headers.get("idempotency-replayed") == "true"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_request_that_is_sent_again_is_known_whatever_the_clock_did(
     tmp_path: Path,
 ) -> None:

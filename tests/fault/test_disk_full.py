@@ -104,7 +104,6 @@ def _config(min_free_bytes: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.timeout(180)
 def test_with_little_room_ingest_is_refused_and_queries_go_on(disk: Path) -> None:
     folder = disk.parent
     with ServerProcess(folder, config=_config(24 * MIB)).wait_until_serving() as server:
@@ -124,7 +123,6 @@ def test_with_little_room_ingest_is_refused_and_queries_go_on(disk: Path) -> Non
         assert server.terminate() == 0
 
 
-@pytest.mark.timeout(180)
 def test_a_disk_without_any_room_loses_nothing_that_was_acked(disk: Path) -> None:
     """Not even the reserve is there: writes fail in the middle, wherever that is."""
     folder = disk.parent
@@ -148,7 +146,6 @@ def test_a_disk_without_any_room_loses_nothing_that_was_acked(disk: Path) -> Non
         assert sorted(_numbers(server)) == sorted(sender.acked)
 
 
-@pytest.mark.timeout(180)
 def test_a_server_that_is_killed_on_a_full_disk_starts_and_has_everything(
     disk: Path,
 ) -> None:
@@ -173,7 +170,6 @@ def _give_room(disk: Path) -> None:
     subprocess.run(command, check=True)
 
 
-@pytest.mark.timeout(180)
 def test_retention_and_deletion_make_room_on_a_full_disk(disk: Path) -> None:
     """Ingest is refused early enough that what makes room still works."""
     folder = disk.parent

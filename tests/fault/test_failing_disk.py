@@ -64,7 +64,7 @@ def _fail_under_load(story: Story, disk: Disk) -> None:
         server.wait()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", UNDER_LOAD.values(), ids=list(UNDER_LOAD))
 def test_a_disk_that_fails_under_load_loses_and_doubles_nothing(
     tmp_path: Path, shim: Path, case: Case

@@ -34,7 +34,7 @@ def _until(check: Callable[[], object], why: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", COMPACTION.values(), ids=list(COMPACTION))
 def test_a_compaction_that_fails_leaves_the_day_and_is_done_later(
     tmp_path: Path, shim: Path, case: Case
@@ -89,7 +89,6 @@ def _ask(server: ServerProcess, method: str, path: str, body: Any = None) -> Ans
     return server.ask(method, path, content, _JSON)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("method", "path", "file"),
     [("PUT", "/api/v1/retention", "retention"), ("POST", "/api/v1/saved", "saved")],
@@ -126,7 +125,6 @@ def test_a_setting_that_cannot_be_kept_is_refused_and_changes_nothing(
         assert server.get(path) == changed
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "case",
     [
@@ -157,7 +155,6 @@ def test_a_backup_that_fails_leaves_the_one_before_whole(
         assert _ask(server, "POST", "/api/v1/backup").status == 200
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("operation", ["write", "sync"])
 def test_answers_to_keys_that_cannot_be_kept_stay_in_the_journal(
     tmp_path: Path, shim: Path, operation: Any
@@ -195,7 +192,6 @@ def test_answers_to_keys_that_cannot_be_kept_stay_in_the_journal(
         assert server.total() == 6
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("operation", ["write", "sync"])
 def test_a_register_of_days_that_cannot_be_kept_is_kept_later(
     tmp_path: Path, shim: Path, operation: Any

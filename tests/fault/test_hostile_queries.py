@@ -8,8 +8,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.fault.server_process import ServerProcess, ask
 
 JSON = {"Content-Type": "application/json"}
@@ -75,7 +73,6 @@ class Attack:
             connection.close()
 
 
-@pytest.mark.timeout(180)
 def test_hostile_queries_stop_neither_ingest_nor_the_others(tmp_path: Path) -> None:
     config = {
         "storage": {"memory_bytes": 256 * 1_048_576, "min_free_bytes": 0},
@@ -93,7 +90,7 @@ def test_hostile_queries_stop_neither_ingest_nor_the_others(tmp_path: Path) -> N
                 if n % 10 == 0:
                     # Maybe not of the last entry yet: a load without memory is tried
                     # again, and queries do not wait for what is stuck.
-                    path = "/api/v1/logs?source=seed&limit=1&timeout_s=60"
+                    path = "/api/v1/logs?source=seed&limit=1&timeout_s=150"
                     assert server.get(path)[0]["source"] == "seed"
         finally:
             attack.end()

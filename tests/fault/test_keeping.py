@@ -94,7 +94,6 @@ def _until(check: Callable[[], bool], why: str) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "point",
     ["remove-begin:1", "remove-unlink:1", "remove-renamed:1", "remove-end:1"],
@@ -122,7 +121,6 @@ def test_a_kill_while_days_are_removed_leaves_each_whole_or_gone(
     assert names == {DAYS[-1]}
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("pattern", "nth"), [("*.duckdb.wal", 1), ("*.duckdb.wal", 3), ("*.duckdb", 1)]
 )
@@ -135,7 +133,6 @@ def test_a_kill_in_the_middle_of_what_a_deletion_writes_leaves_each_day_done_or_
     _kill_in_deletion(scene, "")
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("point", ["delete-begin:2", "delete-midway:1", "delete-end:3"])
 def test_a_kill_while_entries_are_deleted_leaves_each_day_done_or_not(
     tmp_path: Path, point: str
@@ -159,7 +156,6 @@ def _kill_in_deletion(scene: Scene, point: str) -> None:
         assert scene.found(server) == kept  # what was answered is done for good
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "point",
     [
@@ -173,7 +169,6 @@ def test_a_kill_while_a_backup_is_made_leaves_a_whole_one(
     _kill_in_backup(Scene(tmp_path), point)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("pattern", "nth"),
     [("*/backups/files/*", 1), ("*/backups/files/*", 4), ("*/manifest.json.tmp", 1)],

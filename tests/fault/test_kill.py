@@ -73,7 +73,7 @@ def test_every_named_point_is_in_the_code() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("points", INTAKE_POINTS)
 def test_a_kill_on_the_way_to_the_disk_loses_and_doubles_nothing(
     tmp_path: Path, points: tuple[str, ...]
@@ -81,7 +81,7 @@ def test_a_kill_on_the_way_to_the_disk_loses_and_doubles_nothing(
     _go_through(Story(tmp_path, SEED, poison=False), points)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("points", LOAD_POINTS)
 def test_a_kill_on_the_way_to_the_store_loses_and_doubles_nothing(
     tmp_path: Path, points: tuple[str, ...]
@@ -89,7 +89,7 @@ def test_a_kill_on_the_way_to_the_store_loses_and_doubles_nothing(
     _go_through(Story(tmp_path, SEED, poison=False), points)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("points", COMPACTION_POINTS)
 def test_a_kill_during_compaction_loses_and_doubles_nothing(
     tmp_path: Path, points: tuple[str, ...]
@@ -104,7 +104,7 @@ def test_a_kill_during_compaction_loses_and_doubles_nothing(
         raise
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("points", DEAD_POINTS)
 def test_a_kill_around_dead_letters_loses_and_doubles_nothing(
     tmp_path: Path, points: tuple[str, ...]
@@ -112,7 +112,7 @@ def test_a_kill_around_dead_letters_loses_and_doubles_nothing(
     _go_through(Story(tmp_path, SEED, poison=True), points)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("points", PROCESS_POINTS)
 def test_a_kill_with_processors_in_processes_loses_and_doubles_nothing(
     tmp_path: Path, points: tuple[str, ...]
@@ -120,7 +120,7 @@ def test_a_kill_with_processors_in_processes_loses_and_doubles_nothing(
     _go_through(Story(tmp_path, SEED, poison=True, config=_PROCESSES), points)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_processes_of_processors_may_die_and_end_with_a_server_that_is_killed(
     tmp_path: Path,
 ) -> None:
@@ -172,7 +172,7 @@ def _until(check: Callable[[], bool], why: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_kill_while_dead_letters_are_replayed_leaves_each_in_one_place(
     tmp_path: Path,
 ) -> None:
@@ -188,7 +188,7 @@ def test_a_kill_while_dead_letters_are_replayed_leaves_each_in_one_place(
     story.end()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("poison", [False, True], ids=["plain", "processors"])
 def test_kills_at_random_moments_lose_and_double_nothing(
     tmp_path: Path, poison: bool

@@ -79,7 +79,6 @@ def _file(scene: Scene) -> Path:
     return scene.folder / "data" / "partitions" / f"{LOST}.duckdb"
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("damage", ["gone", "rubbish"])
 def test_a_backup_keeps_what_the_one_before_had_of_a_day_that_is_lost(
     scene: Scene, damage: str
@@ -96,7 +95,6 @@ def test_a_backup_keeps_what_the_one_before_had_of_a_day_that_is_lost(
     assert scene.verify(data).returncode == 0
 
 
-@pytest.mark.timeout(180)
 def test_what_was_lost_is_kept_beside_what_came_since(scene: Scene) -> None:
     _file(scene).unlink()
     with scene.serve() as server:
@@ -119,7 +117,6 @@ def test_what_was_lost_is_kept_beside_what_came_since(scene: Scene) -> None:
     assert not [*(data / "partitions").glob("*.broken-*")]
 
 
-@pytest.mark.timeout(180)
 def test_a_check_finds_a_day_that_is_gone_until_it_is_given_up(scene: Scene) -> None:
     _file(scene).unlink()
     told = f"partitions/{LOST}.duckdb: missing: its file is gone"
@@ -143,7 +140,6 @@ def test_a_check_finds_a_day_that_is_gone_until_it_is_given_up(scene: Scene) -> 
     assert scene.verify(scene.folder / "data").returncode == 0
 
 
-@pytest.mark.timeout(180)
 def test_each_backup_copies_what_changed_and_restores_to_what_was_there(
     scene: Scene,
 ) -> None:

@@ -115,7 +115,6 @@ def _goes_on(server: ServerProcess, entries: int) -> None:
     assert _count(server).json()["rows"] == [[entries + 30]]
 
 
-@pytest.mark.timeout(180)
 def test_a_day_whose_file_is_gone_at_start_is_missed(file: Path) -> None:
     file.unlink()
     with _serve(file.parents[2]) as server:
@@ -133,7 +132,6 @@ def test_a_day_whose_file_is_gone_at_start_is_missed(file: Path) -> None:
         assert server.get("/api/v1/storage")["totals"]["broken"] == 0
 
 
-@pytest.mark.timeout(180)
 def test_a_file_that_is_brought_back_is_not_missed_any_more(file: Path) -> None:
     away = file.with_name("away")
     file.rename(away)
@@ -147,7 +145,6 @@ def test_a_file_that_is_brought_back_is_not_missed_any_more(file: Path) -> None:
         assert "logstream-left-out" not in answer.headers
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("opened", [True, False], ids=["open", "not-opened-yet"])
 def test_a_file_that_is_taken_away_while_the_server_runs_is_missed(
     server: ServerProcess, file: Path, opened: bool
@@ -160,7 +157,6 @@ def test_a_file_that_is_taken_away_while_the_server_runs_is_missed(
     _goes_on(server, 2 * PER_DAY)
 
 
-@pytest.mark.timeout(180)
 def test_entries_that_come_as_a_file_is_taken_away_are_not_lost_with_it(
     server: ServerProcess, file: Path
 ) -> None:
@@ -194,7 +190,6 @@ def _damage(file: Path) -> bytes:
     raise AssertionError("no place was found")
 
 
-@pytest.mark.timeout(180)
 def test_damage_that_a_query_meets_takes_its_day_aside(file: Path, data: Path) -> None:
     content = _damage(file)
     with _serve(data.parent) as server:
@@ -213,7 +208,6 @@ def test_damage_that_a_query_meets_takes_its_day_aside(file: Path, data: Path) -
     assert file.with_name(f"{file.name}.broken-1").read_bytes() == content
 
 
-@pytest.mark.timeout(180)
 def test_a_file_that_does_not_open_is_left_out(file: Path, data: Path) -> None:
     file.write_bytes(b"rubbish" * 9999)
     with _serve(data.parent) as server:
@@ -247,7 +241,6 @@ def _is_stuck(server: ServerProcess, entries: int, stuck: int) -> None:
     assert f"left out: {stuck} entries that cannot be stored" in asked.stderr
 
 
-@pytest.mark.timeout(180)
 def test_a_day_that_another_process_holds_is_left_out_until_it_is_free(
     file: Path, data: Path
 ) -> None:

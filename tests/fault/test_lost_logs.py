@@ -89,7 +89,6 @@ def _verified(folder: Path) -> tuple[int, str]:
     return done.returncode, done.stderr + done.stdout
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("left", [None, 0.0, 0.5, 0.97])
 def test_a_log_that_is_gone_or_cut_off_is_told_with_what_it_had(
     log: Path, left: float | None
@@ -116,7 +115,6 @@ def test_a_log_that_is_gone_or_cut_off_is_told_with_what_it_had(
     assert _verified(folder)[0] == 4
 
 
-@pytest.mark.timeout(180)
 def test_a_log_that_is_gone_is_told_whenever_the_server_ended(tmp_path: Path) -> None:
     """With the entries that were counted by then, of the last second not all."""
     _fill(tmp_path, counted=False).unlink()
@@ -126,7 +124,6 @@ def test_a_log_that_is_gone_is_told_whenever_the_server_ended(tmp_path: Path) ->
         assert answer.headers["logstream-left-out"] == LOST
 
 
-@pytest.mark.timeout(180)
 def test_who_takes_the_note_away_is_told_no_more(log: Path) -> None:
     log.unlink()
     folder = log.parents[2]
@@ -143,7 +140,6 @@ def test_who_takes_the_note_away_is_told_no_more(log: Path) -> None:
     assert code == 0, said
 
 
-@pytest.mark.timeout(180)
 def test_a_log_that_is_whole_is_told_of_nothing(log: Path) -> None:
     folder = log.parents[2]
     code, said = _verified(folder)

@@ -58,7 +58,6 @@ def _send(server: ServerProcess, body: bytes) -> Answer:
         connection.close()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("point", "lines"), POINTS)
 def test_what_is_sent_again_after_a_kill_is_there_once(
     tmp_path: Path, point: str, lines: int

@@ -90,7 +90,7 @@ def _put_policy(server: ServerProcess, policy: dict[str, int]) -> None:
     assert answer.status == 200, answer
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_policy_is_the_old_one_or_the_new_one(tmp_path: Path, moment: str) -> None:
     _killed_by(
@@ -117,7 +117,7 @@ def _save_query(server: ServerProcess, query: str) -> None:
     assert answer.status == 200, answer
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_saved_query_is_the_old_one_or_the_new_one(
     tmp_path: Path, moment: str
@@ -144,7 +144,7 @@ CHANGES: dict[str, Callable[[ServerProcess], Any]] = {
 """What has the server write a file, and what it does with entries at that moment."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("name", CHANGES)
 def test_entries_that_a_file_is_about_are_there_once(
@@ -162,7 +162,7 @@ def test_entries_that_a_file_is_about_are_there_once(
         _ends_well(server, tmp_path)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_statistics_that_are_cut_short_are_counted_anew(
     tmp_path: Path, moment: str

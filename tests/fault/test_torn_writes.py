@@ -24,7 +24,7 @@ AT_REST = {
 }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("pattern", "times"), UNDER_LOAD.values(), ids=list(UNDER_LOAD)
 )
@@ -45,7 +45,7 @@ def test_a_kill_in_the_middle_of_a_write_loses_and_doubles_nothing(
         raise
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("pattern", "times"), AT_REST.values(), ids=list(AT_REST))
 def test_a_kill_in_the_middle_of_a_write_of_compaction_leaves_the_day_whole(
     tmp_path: Path, shim: Path, pattern: str, times: tuple[int, ...]

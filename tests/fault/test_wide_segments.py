@@ -42,7 +42,7 @@ def _check(server: ServerProcess, batches: int) -> None:
     assert server.total() == 2 * DAYS * batches
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_kill_between_400_days_of_one_batch_leaves_each_entry_once(
     tmp_path: Path,
 ) -> None:

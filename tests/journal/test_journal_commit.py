@@ -17,7 +17,7 @@ from logstream.journal.positions import Positions
 from logstream.journal.recovery import recover
 from logstream.journal.segment import Segment
 
-WAIT_S = 20
+WAIT_S = 150.0
 
 
 class ScriptedFile(SegmentFile):

@@ -11,7 +11,7 @@ from logstream.journal.journal import Journal, Ticket
 from logstream.journal.positions import Positions
 from logstream.journal.segment import Segment
 
-WAIT_S = 20
+WAIT_S = 150.0
 
 
 def test_a_segment_that_is_due_grows_until_the_workers_have_time(

@@ -58,7 +58,7 @@ class Way:
         self.hub = Hub(StorageConfig(threads=1), tmp=None)
         self.partitions = Partitions(self.hub, None)
         self.dead = DeadLetterStore(self.hub, None, capacity_rows=1_000_000)
-        self.reader = Reader(self.hub, self.partitions, timeout_s=20)
+        self.reader = Reader(self.hub, self.partitions, timeout_s=150)
         self._loader = Loader(
             self.hub, self.partitions, max_entry_bytes=LIMITS.max_entry_bytes
         )
@@ -66,7 +66,7 @@ class Way:
     def work(self, segment: Segment, *processors: Processor) -> Outcome:
         chain = Chain([(f"p{n}", one) for n, one in enumerate(processors)])
         runners = Runners(
-            count=1, make_runner=lambda: ThreadRunner(lambda: chain), timeout_s=20
+            count=1, make_runner=lambda: ThreadRunner(lambda: chain), timeout_s=150
         )
         worker = Worker(
             chain=chain,

@@ -25,7 +25,7 @@ from logstream.runtime.builtins import BUILTINS
 from logstream.storage.selection import Selection
 
 PLUGINS = load_plugins(Settings().plugins, builtins=BUILTINS)
-WAIT_S = 20
+WAIT_S = 150.0
 MUCH = 64 * 1_048_576
 
 

@@ -161,7 +161,6 @@ def test_what_cannot_be_stored_just_now_is_in_the_backup(
         assert engine.positions(["reader"]) == {"reader": 2}
 
 
-@pytest.mark.timeout(120)
 def test_a_backup_under_load_has_positions_that_fit_its_entries(tmp_path: Path) -> None:
     """A reader that goes on from the restored position repeats and misses nothing."""
     stop = threading.Event()

@@ -16,7 +16,7 @@ from logstream.pipeline.settler import Settler
 from logstream.pipeline.upkeep import Rates
 from logstream.pipeline.worker import Outcome, Worker
 
-WAIT_S = 20
+WAIT_S = 150.0
 
 
 def a_segment(number: int, size: int = 10) -> Segment:

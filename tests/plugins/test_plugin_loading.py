@@ -414,4 +414,4 @@ def test_loading_is_light() -> None:
         "heavy = {'duckdb', 'litestar', 'typer', 'httpx', 'numpy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPO, timeout=50)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPO, timeout=150)

@@ -54,7 +54,7 @@ def test_the_test_it_writes_passes(tmp_path: Path, mode: str) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

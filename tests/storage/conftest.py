@@ -28,7 +28,7 @@ class Store:
         self.hub = Hub(StorageConfig(threads=2), tmp=None)
         self.partitions = Partitions(self.hub, folder)
         self.loader = Loader(self.hub, self.partitions, max_entry_bytes=100_000)
-        self.reader = Reader(self.hub, self.partitions, timeout_s=20)
+        self.reader = Reader(self.hub, self.partitions, timeout_s=150)
 
     def batch(
         self,

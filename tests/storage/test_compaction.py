@@ -244,7 +244,7 @@ def test_without_its_index_a_day_is_read_whole(store: Any, folder: Path) -> None
 def reopened(folder: Path) -> list[Any]:
     hub = Hub(StorageConfig(), tmp=None)
     try:
-        reader = Reader(hub, Partitions(hub, folder), timeout_s=20)
+        reader = Reader(hub, Partitions(hub, folder), timeout_s=150)
         return sorted(
             reader.entries(Selection(), limit=1000).rows, key=lambda row: row.id
         )

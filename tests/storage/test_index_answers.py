@@ -93,7 +93,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     partitions.checkpoint(lambda _: True)
     with hub.reading(10) as cursor:
         assert is_indexed(cursor, partition)
-    yield Reader(hub, partitions, timeout_s=20)
+    yield Reader(hub, partitions, timeout_s=150)
     hub.close()
 
 

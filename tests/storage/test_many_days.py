@@ -59,7 +59,7 @@ class Year:
             max_open=self.max_open,
         )
         self.loader = Loader(self.hub, self.partitions, max_entry_bytes=100_000)
-        self.reader = Reader(self.hub, self.partitions, timeout_s=20)
+        self.reader = Reader(self.hub, self.partitions, timeout_s=150)
         self.compactor = Compactor(self.hub, self.partitions, self.config, tmp=self.tmp)
 
     def reopen(self) -> None:
@@ -489,13 +489,13 @@ def test_pipes_take_of_each_day_what_is_needed(
     [("* | head 5", 1), ("* | tail 40", 2), ("* | sort by n | head 5", DAYS)],
 )
 def test_no_more_days_are_read_than_needed(filled: Year, text: str, read: int) -> None:
-    reader = Statements(filled.hub, filled.partitions, timeout_s=20)
+    reader = Statements(filled.hub, filled.partitions, timeout_s=150)
     explained = reader.explain(parse_query(text).plan())
     assert [len(days) for days in explained.days.values()] == [read]
 
 
 def run(year: Year, plan: Plan) -> list[tuple[Any, ...]]:
-    reader = Statements(year.hub, year.partitions, timeout_s=20)
+    reader = Statements(year.hub, year.partitions, timeout_s=150)
     return reader.run(
         plan, lambda result: [row for rows in result.batches() for row in rows]
     )

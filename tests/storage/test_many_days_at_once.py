@@ -42,8 +42,8 @@ class Crowd:
             self.hub, folder, statistics=tmp / "statistics.json", max_open=2
         )
         self.loader = Loader(self.hub, self.partitions, max_entry_bytes=100_000)
-        self.reader = Reader(self.hub, self.partitions, timeout_s=60)
-        self.statements = Statements(self.hub, self.partitions, timeout_s=60)
+        self.reader = Reader(self.hub, self.partitions, timeout_s=150)
+        self.statements = Statements(self.hub, self.partitions, timeout_s=150)
         self.compactor = Compactor(self.hub, self.partitions, config, tmp=tmp)
         self.lock = threading.Lock()
         self.stored = 0

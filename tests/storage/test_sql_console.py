@@ -59,7 +59,7 @@ def make(store: Any, tmp_path: Path) -> Make:
             store.partitions,
             SqlConfig(allow=allowed, **config),
             tables,
-            timeout_s=20,
+            timeout_s=150,
             tmp=tmp_path / "tmp",
         )
 

@@ -30,7 +30,9 @@ def ask(store: Any, folder: Path) -> Ask:
     store.load({"message": "hello", "timestamp": "2026-11-20T10:00:00Z"})
     store.hub.confine(folders=[folder, folder.parent])
     tables = SqlTables(())
-    console = SqlConsole(store.hub, store.partitions, SqlConfig(), tables, timeout_s=20)
+    console = SqlConsole(
+        store.hub, store.partitions, SqlConfig(), tables, timeout_s=150
+    )
 
     def run(text: str, *params: Any) -> list[tuple[Any, ...]]:
         return console.run(

@@ -78,7 +78,7 @@ def console(store: Any) -> SqlConsole:
         )
     store.partitions.checkpoint(lambda _: True)
     return SqlConsole(
-        store.hub, store.partitions, SqlConfig(), SqlTables(()), timeout_s=20
+        store.hub, store.partitions, SqlConfig(), SqlTables(()), timeout_s=150
     )
 
 

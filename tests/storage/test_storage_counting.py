@@ -24,7 +24,7 @@ def entry(source: str, level: str = "info", hour: int = 12) -> dict[str, Any]:
 
 def delete(store: Any, source: str) -> int:
     selection = Selection(where=Sql("source = ?", (source,)))
-    deletion = Deletion(store.hub, store.partitions, timeout_s=20)
+    deletion = Deletion(store.hub, store.partitions, timeout_s=150)
     return deletion.delete(selection, reason="request").entries
 
 

@@ -26,7 +26,7 @@ def entry(day: str, source: str, message: str = "m", **fields: Any) -> dict[str,
 
 
 def deletion_of(store: Any) -> Deletion:
-    return Deletion(store.hub, store.partitions, timeout_s=20)
+    return Deletion(store.hub, store.partitions, timeout_s=150)
 
 
 def deleted() -> float:

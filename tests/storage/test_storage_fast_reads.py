@@ -31,7 +31,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     Loader(hub, partitions, max_entry_bytes=1 << 20).load(
         Batch(segment=1, path=file, size=len(LINES), entries=3)
     )
-    yield Reader(hub, partitions, timeout_s=10)
+    yield Reader(hub, partitions, timeout_s=150)
     hub.close()
 
 

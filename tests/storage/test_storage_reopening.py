@@ -35,7 +35,7 @@ class Store:
         self.hub = Hub(StorageConfig(), tmp=None)
         self.partitions = Partitions(self.hub, folder)
         self.loader = Loader(self.hub, self.partitions, max_entry_bytes=1 << 20)
-        self.reader = Reader(self.hub, self.partitions, timeout_s=10)
+        self.reader = Reader(self.hub, self.partitions, timeout_s=150)
         self.folder = folder
 
     def load(self, segment: int) -> int:

@@ -51,7 +51,7 @@ class Keeping:
         store = self.store
         self.retention = Retention(
             store.partitions,
-            Deletion(store.hub, store.partitions, timeout_s=20),
+            Deletion(store.hub, store.partitions, timeout_s=150),
             default=msgspec.convert(policy, RetentionConfig),
             path=self.path,
             compile_query=compile_filter,
