@@ -15,6 +15,8 @@ from ingest import send
 from rig import ServerProcess, write_entries
 
 _FILE_ENTRIES = 200_000
+_REST_S = 75
+"""A day that nobody uses is let go of after a minute."""
 
 
 def main() -> None:
@@ -43,7 +45,8 @@ def main() -> None:
                         f"{server.resident_mb():.0f} MB",
                         flush=True,
                     )
-            time.sleep(10)
+            print(f"a moment later: {server.resident_mb():.0f} MB", flush=True)
+            time.sleep(_REST_S)
             print(f"at rest: {server.resident_mb():.0f} MB")
 
 

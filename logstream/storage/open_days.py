@@ -1,8 +1,9 @@
 """Open days: which are attached, and when one is let go of.
 
-Each is an open file, and half a megabyte of memory. One is let go of when too many are
-open, the one that was used longest ago first; when much was loaded into it; and when a
-checkpoint of it failed. The next use attaches it anew. See `holding`.
+Each is an open file and half a megabyte of memory, and what DuckDB keeps of it. One is
+let go of when too many are open, the one that was used longest ago first; when it was
+not used for a minute; when much was loaded into it; and when a checkpoint of it failed.
+The next use attaches it anew. See `holding`.
 """
 
 import logging
@@ -28,6 +29,7 @@ from logstream.telemetry.metrics import PARTITIONS_OPEN
 _log = logging.getLogger(__name__)
 
 ALONE_TIMEOUT_S = 2.0
+_UNUSED_S = 60.0
 _RENEW_ROWS = 2_000_000
 """After so many, what DuckDB holds of a day is dropped. It keeps all that it writes,
 60 MB a million, up to its limit, and lists of that, 8 MB a million, unlimited."""
@@ -58,7 +60,7 @@ class OpenDays:
         self._attached: OrderedDict[date, Partition] = OrderedDict()
         """The one that was used last comes last."""
         self._names: dict[date, Names] = {}
-        """Of days that were let go of while they take entries in."""
+        """Of days that were let go of, and were not compacted so far."""
         PARTITIONS_OPEN.set(0)
 
     def get(self, day: date) -> Partition | None:
@@ -116,18 +118,20 @@ class OpenDays:
         PARTITIONS_OPEN.set(len(self._attached))
 
     def close_unused(self, besides: Partition | None = None) -> None:
-        """Until there are no more than there may be, or all others are in use."""
+        """Those that were not used lately, and others until there are no more than
+        there may be, or all are in use.
+        """
         if self._max_open is None:
             return
         over = len(self._attached) - self._max_open
         for partition in list(self._attached.values()):
-            if over <= 0:
-                break
+            if over <= 0 and partition.unused_s < _UNUSED_S:
+                continue
             if partition is besides or not partition.is_idle:
                 continue
             with partition.writers.alone(0) as alone:
                 if alone:
-                    self.close(partition)
+                    self._let_go(partition)
                     over -= 1
 
     def all(self) -> list[Partition]:
@@ -155,8 +159,13 @@ class OpenDays:
             partition.mark_clean(partition.dirty_rows)
             with self._lock:
                 if self.has(partition) and partition.is_idle:
-                    self._names[partition.day] = partition.names
-                    self.close(partition)
+                    self._let_go(partition)
+
+    def _let_go(self, partition: Partition) -> None:
+        """Of one that is sound."""
+        if not partition.generation:
+            self._names[partition.day] = partition.names
+        self.close(partition)
 
     def mends(self, error: duckdb.Error) -> bool:
         """Whether a query that failed with this may work when it is tried again: a

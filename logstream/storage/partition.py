@@ -81,6 +81,7 @@ class Partition:
         self.checkpoint_s = 0.0
         """What the last checkpoint took: 10 ms a million entries of the day or more."""
         self._holders = 0
+        self._used_at = time.monotonic()
         self.loaded_rows = 0
         """Since it was attached; DuckDB keeps what it wrote of them in memory."""
 
@@ -90,6 +91,7 @@ class Partition:
                 self.dirty_since = time.monotonic()
             self.dirty_rows += rows
             self.loaded_rows += rows
+            self._used_at = time.monotonic()
             self.writes += 1
             self.deletions += deletes
         self.on_write()
@@ -108,6 +110,12 @@ class Partition:
     def let_go(self) -> None:
         with self._lock:
             self._holders -= 1
+            self._used_at = time.monotonic()
+
+    @property
+    def unused_s(self) -> float:
+        """Since somebody read it or wrote to it."""
+        return time.monotonic() - self._used_at
 
     @property
     def is_held(self) -> bool:

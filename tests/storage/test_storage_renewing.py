@@ -1,6 +1,7 @@
 """A day that takes much in is let go of now and then, so that memory stays bounded."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.selection import Selection
 
+DAY = date(2026, 1, 1)
 LINE = b'{"timestamp":"2026-01-01T00:00:00Z","message":"a","fields":{"n":1}}\n'
 
 
@@ -85,3 +87,29 @@ def test_what_is_known_of_its_names_is_kept(store: Store) -> None:
     [after] = store.partitions.attached()
     assert after is not before
     assert after.names.wide
+
+
+def test_a_day_is_let_go_of_that_was_not_used_lately(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.load(1, 2)
+    store.checkpoint()
+    store.partitions.checkpoint(lambda _: False)
+    assert len(store.partitions.attached()) == 1  # it was used a moment ago
+    monkeypatch.setattr(open_days, "_UNUSED_S", 0)
+    with holding():
+        store.partitions.attach(DAY)
+        store.partitions.checkpoint(lambda _: False)
+        assert len(store.partitions.attached()) == 1  # somebody reads it
+    store.partitions.checkpoint(lambda _: False)
+    assert store.partitions.attached() == []
+    assert store.count() == 2
+
+
+def test_rows_that_wait_for_a_checkpoint_keep_a_day_open(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_days, "_UNUSED_S", 0)
+    store.load(1, 2)
+    store.partitions.checkpoint(lambda _: False)
+    assert len(store.partitions.attached()) == 1
