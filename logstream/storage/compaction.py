@@ -245,7 +245,7 @@ class Compactor:
             if is_wide := _is_wide(db):
                 db.execute("SET variant_minimum_shredding_size = -1")
             db.execute("INSERT INTO new.applied SELECT * FROM old.applied")
-            spreading.choose(db, _ORDER, wanted=not is_wide)
+            columns = spreading.choose(db, _ORDER, wanted=not is_wide)
             db.execute(_REWRITE)
             text = "INSERT INTO new.compacted SELECT ?, count(*) FROM new.entries"
             db.execute(text, (key,))
@@ -258,6 +258,7 @@ class Compactor:
                 work.new_index,
                 key=key,
                 rows=entries,
+                columns=columns,
                 check=self._check_stopped,
             )
             db.execute("DETACH new")

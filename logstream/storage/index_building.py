@@ -48,11 +48,13 @@ def build_index(
     *,
     key: str,
     rows: int,
+    columns: bool = False,
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Over a table of entries whose `place` goes from 0 to below `rows`.
 
     Args:
+        columns: Each field is a column in all of the table.
         check: Called now and then; what it raises ends the building.
 
     Raises:
@@ -88,6 +90,7 @@ def build_index(
         names=[*names, *INDEXED_COLUMNS],
         filters=filters,
         arrays=arrays,
+        columns=columns,
     )
 
 

@@ -5,36 +5,53 @@ A skip index says which blocks may hold a match; what is made of that is a condi
 behind all others, and are always looked at.
 
 Few blocks are ranges: DuckDB skips what lies between them, and pushes conditions on
-fields down beside them. With many ranges it reads every message before it looks at them
-(a word in 59 of 977 blocks: 73 ms). Those become bits, behind a LIMIT that takes
-everything: what follows it is not mixed with what stands before it, and only messages
-of these blocks are read (18 ms).
+fields down beside them. A value that is a column is read so quickly that more than a
+few ranges cost more than all of it. With many ranges DuckDB reads every message before
+it looks at them (a word in 59 of 977 blocks: 73 ms). Those become bits, behind a LIMIT
+that takes everything: what follows it is not mixed with what stands before it, and only
+messages of these blocks are read (18 ms).
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import duckdb
 import msgspec
 
-from logstream.core.needs import AllOf, AnyOf, Need, Word
+from logstream.core.needs import AllOf, AnyOf, Need, Value, Word
 from logstream.storage.partition import Partition, index_of
-from logstream.storage.skip_index import BLOCK_ROWS, SkipIndex, open_index
+from logstream.storage.skip_index import (
+    BLOCK_ROWS,
+    INDEXED_COLUMNS,
+    SkipIndex,
+    open_index,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-RANGE_COST = 6
-"""What a range costs, in blocks that could be read instead: 0.35 ms beside 0.05 ms for
-a value, 1 ms beside 0.2 ms for a word (a million entries, two cores)."""
-
 MAX_RANGES = 64
-FEW_RANGES = 8
-"""Up to here DuckDB skips well between them."""
-WORD_SHARE = 0.2
-VALUE_SHARE = 0.02
-"""Of the blocks, up to which bits are quicker. Behind them fields are put together
-anew, for 0.8 us a row, where 0.02 us read one of them and 0.1 us look for a word."""
+
+
+class Costs(msgspec.Struct, frozen=True):
+    """What ways to read cost: measured over a million entries, on two cores."""
+
+    a_range: int
+    """In blocks that could be read instead."""
+    few: int
+    """Ranges, up to which DuckDB skips well between them."""
+    share: float
+    """Of the blocks, up to which bits are quicker than more ranges, or than all."""
+
+
+WORD = Costs(16, 3, 0.2)
+"""A range 1.8 ms, a block 0.12 ms, behind bits too."""
+COLUMN = Costs(70, MAX_RANGES, 0)
+"""A range 0.5 ms, a block 0.007 ms; behind bits, where fields are put together anew,
+3.7 ms."""
+FIELD = Costs(6, 8, 0.02)
+"""Of a field that may be no column where it is read: a block 0.05 ms and more."""
 _BLOCK_BITS = BLOCK_ROWS.bit_length() - 1
 _ALL_ROWS = 9_000_000_000_000
 _COLUMNS = "id, timestamp, source, level, message, fields"
@@ -88,11 +105,11 @@ def look_into(
     if plan.index is None:
         return everywhere
     blocks = plan.index.may_hold(need)
-    found = ranges(blocks)
-    if found is None or len(found) > FEW_RANGES:
-        share = WORD_SHARE if _has_word(need) else VALUE_SHARE
+    costs = costs_of(need, columns=plan.index.columns)
+    found = ranges(blocks, costs.a_range)
+    if found is None or len(found) > costs.few:
         held = int(blocks.sum())
-        if held <= share * blocks.size:
+        if held <= costs.share * blocks.size:
             told = f"{held} of {blocks.size} blocks"
             behind = _behind_bits(partition, blocks)
             return Look(relation=behind, table=table, told=told)
@@ -136,17 +153,32 @@ def _behind_bits(partition: Partition, blocks: "NDArray[np.bool_]") -> str:
     )
 
 
-def _has_word(need: Need) -> bool:
+def costs_of(need: Need, *, columns: bool) -> Costs:
+    """What it costs to look for what a need stands for.
+
+    Args:
+        columns: Fields are columns wherever they are read.
+    """
+    kinds = {*_kinds(need)}
+    if WORD in kinds:
+        return WORD
+    return FIELD if FIELD in kinds and not columns else COLUMN
+
+
+def _kinds(need: Need) -> Iterator[Costs]:
     match need:
         case Word():
-            return True
+            yield WORD
+        case Value(name):
+            yield COLUMN if name in INDEXED_COLUMNS else FIELD
         case AllOf(needs) | AnyOf(needs):
-            return any(_has_word(inner) for inner in needs)
-        case _:
-            return False
+            for inner in needs:
+                yield from _kinds(inner)
 
 
-def ranges(blocks: "NDArray[np.bool_]") -> list[tuple[int, int]] | None:
+def ranges(
+    blocks: "NDArray[np.bool_]", cost: int = FIELD.a_range
+) -> list[tuple[int, int]] | None:
     """First and last block of each range to read; None: it is cheaper to read all."""
     import numpy as np
 
@@ -154,14 +186,14 @@ def ranges(blocks: "NDArray[np.bool_]") -> list[tuple[int, int]] | None:
     if not found.size:
         return []
     gaps = np.diff(found) - 1
-    cuts = np.flatnonzero(gaps > RANGE_COST)
+    cuts = np.flatnonzero(gaps > cost)
     if cuts.size >= MAX_RANGES:
         widest = np.argsort(gaps[cuts], kind="stable")[-(MAX_RANGES - 1) :]
         cuts = np.sort(cuts[widest])
     firsts = found[np.concatenate(([0], cuts + 1))]
     lasts = found[np.concatenate((cuts, [found.size - 1]))]
-    cost = int((lasts - firsts + 1).sum()) + RANGE_COST * firsts.size
-    if cost >= blocks.size + RANGE_COST:
+    total = int((lasts - firsts + 1).sum()) + cost * firsts.size
+    if total >= blocks.size + cost:
         return None
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 

@@ -55,6 +55,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """Of fields that are in it; of others it says nothing."""
     arrays: frozenset[str] | None = None
     """Of these names, those of which some value is an array; None: nobody knows."""
+    columns: bool = False
+    """Each field of the day is a column in all of its row groups."""
     blocks: int
     crc: int
     """CRC-32 of all behind the header."""
@@ -69,6 +71,7 @@ class SkipIndex:
         self.rows = header.rows
         self.blocks = header.blocks
         self.names = header.names
+        self.columns = header.columns
         self._arrays = header.names if header.arrays is None else header.arrays
         sizes = np.frombuffer(content, dtype="<u4", count=header.blocks)
         self._bits = sizes.astype(np.uint64) * np.uint64(8)
@@ -152,6 +155,7 @@ def write_index(
     names: Sequence[str],
     filters: Sequence[bytes],
     arrays: Collection[str] | None = None,
+    columns: bool = False,
 ) -> None:
     """One filter a block. The caller syncs it."""
     sizes = b"".join(len(one).to_bytes(4, "little") for one in filters)
@@ -164,6 +168,7 @@ def write_index(
         rows=rows,
         names=frozenset(names),
         arrays=None if arrays is None else frozenset(arrays),
+        columns=columns,
         blocks=len(filters),
         crc=crc,
     )

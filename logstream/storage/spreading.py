@@ -26,8 +26,10 @@ _MOST_SHAPES = 10_000
 """To choose from. With more, any row group has about everything."""
 _MOST_BYTES = 16_384
 """Of the structure of one entry."""
-_LAST = "SET variant_minimum_shredding_size = 2048"
-"""Else the last row group has no columns while it has fewer than 30 000 rows."""
+_LEAST_ROWS = 30_000
+"""Of a row group that has columns, if not told otherwise."""
+_LAST_ROWS = 2048
+"""The same, of the last row group of many."""
 
 _SHAPES = """
 CREATE TEMP TABLE shapes AS
@@ -61,8 +63,9 @@ def choose(
     order: Sequence[tuple[str, str]],
     *,
     wanted: bool = True,
-) -> None:
+) -> bool:
     """Fill the table `spread`: which entries of `old.entries` are sorted like others.
+    Whether all of the fields are columns everywhere then.
 
     Args:
         order: What entries are sorted by, each with the name that it gets.
@@ -75,7 +78,7 @@ def choose(
     db.execute(_NOTHING.format(columns=columns))
     rows = db.execute("SELECT count(*) FROM old.entries").fetchall()[0][0]
     if not wanted or rows <= ROW_GROUP_ROWS:
-        return
+        return wanted and rows >= _LEAST_ROWS
     db.execute(_SHAPES)
     found = db.execute(_FOUND).fetchall()
     shapes = [frozenset(_paths(msgspec.json.decode(text))) for _, text in found]
@@ -89,7 +92,8 @@ def choose(
         )
         db.execute(text, (chosen,))
     db.execute("DROP TABLE shapes")
-    db.execute(_LAST)
+    db.execute(f"SET variant_minimum_shredding_size = {_LAST_ROWS}")
+    return True
 
 
 def cover(shapes: Sequence[frozenset[Any]]) -> list[int]:

@@ -21,7 +21,7 @@ from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
-from logstream.storage.planning import Look, is_indexed, look_into
+from logstream.storage.planning import Costs, Look, is_indexed, look_into
 from logstream.storage.reader import Reader
 from logstream.storage.selection import Selection
 
@@ -155,15 +155,15 @@ filters = st.recursive(
 )
 
 
-RANGES = {"RANGE_COST": 0, "FEW_RANGES": 1000}
-BITS = {"RANGE_COST": 0, "FEW_RANGES": -1, "WORD_SHARE": 1, "VALUE_SHARE": 1}
+RANGES = Costs(0, 1000, 0)
+BITS = Costs(0, -1, 1)
 
 
 @pytest.mark.parametrize("forced", [RANGES, BITS], ids=["ranges", "bits"])
 @settings(max_examples=40, deadline=None)
 @given(text=filters)
 def test_an_answer_is_the_same_with_the_index(
-    stores: Reader, text: str, forced: dict[str, int]
+    stores: Reader, text: str, forced: Costs
 ) -> None:
     """Whatever can be skipped is, as ranges or as bits."""
     try:
@@ -173,8 +173,7 @@ def test_an_answer_is_the_same_with_the_index(
     plain = Selection(where=query.sql, fast=query.fast_sql)
     planned = Selection(where=query.sql, fast=query.fast_sql, needs=query.needs)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in forced.items():
-            patch.setattr(planning, name, value)
+        patch.setattr(planning, "costs_of", lambda need, *, columns: forced)
         assert stores.count(planned) == stores.count(plain)
         safe = Selection(where=query.sql, needs=query.needs)
         assert stores.count(safe) == stores.count(plain)
@@ -218,8 +217,7 @@ def test_of_what_the_index_does_not_know_all_is_read(stores: Reader, text: str) 
 def test_bits_read_the_blocks_that_may_hold_a_word(
     stores: Reader, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in BITS.items():
-        monkeypatch.setattr(planning, name, value)
+    monkeypatch.setattr(planning, "costs_of", lambda need, *, columns: BITS)
     query = compile_filter(text)
     partition = stores._partitions.attach(DAY)
     with stores._hub.reading(10) as cursor:

@@ -7,7 +7,14 @@ import pytest
 
 from logstream.core.needs import AllOf, AnyOf, Value, Word
 from logstream.storage.index_building import _filter
-from logstream.storage.planning import MAX_RANGES, RANGE_COST, ranges
+from logstream.storage.planning import (
+    COLUMN,
+    FIELD,
+    MAX_RANGES,
+    WORD,
+    costs_of,
+    ranges,
+)
 from logstream.storage.skip_index import (
     ARRAY,
     SkipIndex,
@@ -103,8 +110,8 @@ def test_a_filter_is_as_full_as_it_should_be() -> None:
 def test_ranges_are_merged_and_bounded() -> None:
     blocks = np.zeros(1000, dtype=bool)
     assert ranges(blocks) == []
-    blocks[[10, 11, 12 + RANGE_COST, 500]] = True
-    assert ranges(blocks) == [(10, 12 + RANGE_COST), (500, 500)]
+    blocks[[10, 11, 12 + FIELD.a_range, 500]] = True
+    assert ranges(blocks) == [(10, 12 + FIELD.a_range), (500, 500)]
     assert ranges(np.ones(1000, dtype=bool)) is None
     sparse = np.zeros(100_000, dtype=bool)
     sparse[::1000] = True
@@ -117,3 +124,16 @@ def test_ranges_are_merged_and_bounded() -> None:
             any(first <= at <= last for first, last in chosen)
             for at in np.flatnonzero(drawn)
         )
+
+
+def test_what_is_read_quickly_is_not_looked_for_in_ranges() -> None:
+    host, level = Value("host", "a"), Value("level", "error")
+    assert costs_of(host, columns=True) == COLUMN
+    assert costs_of(host, columns=False) == FIELD
+    assert costs_of(level, columns=False) == COLUMN
+    assert costs_of(AnyOf((level, host)), columns=False) == FIELD
+    assert costs_of(AllOf((level, AnyOf((host, Word("x"))))), columns=True) == WORD
+    scattered = np.zeros(480, dtype=bool)
+    scattered[::48] = True
+    assert ranges(scattered, COLUMN.a_range) == [(0, 432)]
+    assert len(ranges(scattered, FIELD.a_range) or []) == 10
