@@ -54,14 +54,14 @@ from logstream.query.field_sql import (
     text_of_any,
 )
 from logstream.query.fragments import FALSE, join, of
-from logstream.query.glob import Glob, Wild
+from logstream.query.glob import Wild
 from logstream.query.meaning import condition_of
 from logstream.query.names import Column, Path
 from logstream.query.nodes import And, Expr, Not, Or, fold_tree
 from logstream.query.options import with_options_merged
 from logstream.query.quantities import is_of_numbers
+from logstream.query.spoken import spoken_together, word_in_message
 from logstream.query.value_tests import looks_often, test_of
-from logstream.query.words import words_of
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,9 +105,12 @@ def sql_of(expr: Expr, layout: Layout = ANY_LAYOUT) -> Sql:
             case And():
                 return _and(inner)
             case Or(terms):
-                stays, merged = with_options_merged(terms, inner)
+                words, others = spoken_together(terms)
+                stays, merged = with_options_merged(
+                    [terms[at] for at in others], [inner[at] for at in others]
+                )
                 made = [_condition(condition, layout) for condition in merged]
-                return join(" OR ", [*stays, *made])
+                return join(" OR ", [*([words] if words else []), *stays, *made])
             case Not(Or(terms)) if len(terms) > MAX_CONJUNCTS:
                 return of("({}) IS NOT TRUE", inner[0])
             case Not():
@@ -130,7 +133,7 @@ def _condition(condition: Condition, layout: Layout) -> Sql:
         case Always():
             return TRUE
         case Speaks(glob):
-            return _speaks(glob)
+            return word_in_message(glob)
         case IdBetween(low, high):
             return Sql("id BETWEEN ? AND ?", (low, high))
         case TimeBetween(low_ns, high_ns):
@@ -166,15 +169,6 @@ def _of_field(
 def _is_fast(path: Path, layout: Layout) -> bool:
     """Two ways are never pushed down, and cost 600 ms where they lead nowhere."""
     return layout.hopeful and len(path.ways) == 1
-
-
-def _speaks(glob: Glob) -> Sql:
-    words = words_of(glob)
-    contains = Sql("contains(lower(message), ?)", (words.needle,))
-    if words.is_plain:
-        return contains
-    matches = Sql("regexp_matches(lower(message), ?)", (words.re2(),))
-    return join(" AND ", (contains, matches)) if words.needle else matches
 
 
 def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:

@@ -79,6 +79,20 @@ def words_of(glob: Glob) -> Words:
     )
 
 
+def either_of(words: Sequence[Words]) -> str:
+    """For RE2, what finds one of these, none of which has a wildcard inside."""
+    groups: dict[tuple[bool, bool], dict[str, None]] = {}
+    for one in words:
+        ends = (one.bounded_left, one.bounded_right)
+        groups.setdefault(ends, {})[escape(one.needle)] = None
+    return "|".join(
+        (f"(?:^|[^{_WORD[1:]})" if left else "")
+        + f"(?:{'|'.join(texts)})"
+        + (f"(?:$|[^{_WORD[1:]})" if right else "")
+        for (left, right), texts in groups.items()
+    )
+
+
 def escape(text: str) -> str:
     """`text` as a pattern, in what RE2 and Python both take."""
     return "".join(

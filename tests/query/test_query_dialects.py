@@ -129,7 +129,16 @@ SQL_FUNCTION = re.compile(
     r"concat_ws|time_bucket)\("
 )
 DUCKDB = {
-    *("filter", "tables", "sql", "field_sql", "value_tests", "values", "entry_fields"),
+    *(
+        "filter",
+        "tables",
+        "sql",
+        "field_sql",
+        "value_tests",
+        "spoken",
+        "values",
+        "entry_fields",
+    ),
     *("expressions/functions", "expressions/time_functions", "expressions/sql"),
     "expressions/aggregates",
     *("pipes/anomalies", "pipes/columns", "pipes/compare", "pipes/dedup"),
