@@ -1,7 +1,8 @@
 """Rules for the whole run: hypothesis profiles, environment, no silent skips."""
 
 import os
-from collections.abc import Generator
+import socket
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import hypothesis
@@ -47,3 +48,14 @@ def pytest_runtest_makereport() -> Generator[
         report.outcome = "failed"
         report.longrepr = f"skipped, and {_TEST_ALL} is set: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """One that a server can have, again and again, and nobody else gets meanwhile, not
+    even as the near end of a connection.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))  # it does not listen: connections are refused
+        yield held.getsockname()[1]

@@ -59,20 +59,20 @@ async def running(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
     server = asyncio.create_task(
         serve(app, host="127.0.0.1", port=0, on_bound=urls.put_nowait)
     )
-    url = await asyncio.wait_for(urls.get(), 10)
+    url = await asyncio.wait_for(urls.get(), 150)
     async with httpx.AsyncClient(base_url=url, timeout=150) as client:
         try:
             yield client
         finally:
             server.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait_for(server, 20)
+                await asyncio.wait_for(server, 150)
 
 
 def run(app: Litestar, scenario: Scenario) -> None:
     async def whole() -> None:
         async with running(app) as client:
-            await asyncio.wait_for(scenario(client), 15)
+            await asyncio.wait_for(scenario(client), 150)
 
     asyncio.run(whole())
 
@@ -153,7 +153,7 @@ def test_a_stop_gives_up_queries_in_the_end(
                 url = base.base_url.join("/api/v1/logs")
                 asked = [asyncio.create_task(client.get(url)) for _ in range(2)]
                 await expect(running=1, waiting=1)
-            answers = await asyncio.wait_for(asyncio.gather(*asked), 10)
+            answers = await asyncio.wait_for(asyncio.gather(*asked), 150)
         for answer in answers:
             assert answer.status_code == 503
             assert answer.json()["type"] == "urn:logstream:not_ready"

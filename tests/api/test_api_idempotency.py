@@ -139,7 +139,7 @@ def _race(engine: Any, settings: Settings, scenario: Any) -> None:
             transport=transport, base_url="http://x", timeout=150
         ) as client:
             engine.intake.holds = asyncio.Event()
-            await asyncio.wait_for(scenario(client, engine.intake.holds), 10)
+            await asyncio.wait_for(scenario(client, engine.intake.holds), 150)
 
     asyncio.run(whole())
 

@@ -269,9 +269,14 @@ def test_bad_positions_refuse_the_batch(
 
 
 @pytest.fixture
-def settings() -> Settings:
+def body_timeout_s() -> float:
+    return 150
+
+
+@pytest.fixture
+def settings(body_timeout_s: float) -> Settings:
     return Settings(
-        server=ServerConfig(body_timeout_s=0.05),
+        server=ServerConfig(body_timeout_s=body_timeout_s),
         intake=IntakeConfig(
             max_entry_bytes=2048, max_array_bytes=8192, max_batch_bytes=1_048_576
         ),
@@ -350,6 +355,7 @@ def test_a_body_that_is_cut_off_stores_nothing(
     assert engine.intake.entries == []
 
 
+@pytest.mark.parametrize("body_timeout_s", [0.05])
 def test_a_body_that_stops_coming_is_given_up(post_chunks: Any, engine: Any) -> None:
     async def receive() -> Any:
         await asyncio.get_running_loop().create_future()

@@ -40,7 +40,7 @@ def test_a_read_whose_turn_does_not_come_is_refused(engine: Any) -> None:
 
     async def scenario() -> None:
         gate = ReadGate(engine, QueryConfig(max_running=1, timeout_s=0.05))
-        first = asyncio.create_task(gate.run(lambda: release.wait(10)))
+        first = asyncio.create_task(gate.run(lambda: release.wait(150)))
         while not first.done():
             await asyncio.sleep(0)
             if gate._line.running:

@@ -36,12 +36,12 @@ async def running(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
     server = asyncio.create_task(
         serve(app, host="127.0.0.1", port=0, on_bound=urls.put_nowait)
     )
-    url = await asyncio.wait_for(urls.get(), 10)
+    url = await asyncio.wait_for(urls.get(), 150)
     async with httpx.AsyncClient(base_url=url, timeout=150) as client:
         yield client
         server.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(server, 20)
+            await asyncio.wait_for(server, 150)
 
 
 def run(app: Litestar, scenario: Scenario) -> None:
@@ -212,7 +212,7 @@ def test_a_stop_lets_what_runs_end(app: Litestar, engine: Any) -> None:
             await writer.drain()
             assert (await client.get("/healthz")).is_success
             asyncio.get_running_loop().call_later(0.1, writer.write, ENTRY)
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 150)
         assert answer.startswith(b"HTTP/1.1 200")
         with pytest.raises(OSError, match="onnect"):
             await connect(client)
@@ -235,7 +235,7 @@ def test_a_stop_gives_up_a_body_that_does_not_come(
             )
             await writer.drain()
             assert (await client.get("/healthz")).is_success
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 150)
         assert answer.startswith(b"HTTP/1.1 503")
         assert b"urn:logstream:not_ready" in answer
         writer.close()
@@ -260,7 +260,7 @@ def test_servers_follow_one_another(app: Litestar) -> None:
                 assert answer.is_success
             server.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await asyncio.wait_for(server, 20)
+                await asyncio.wait_for(server, 150)
 
     asyncio.run(whole())
 

@@ -100,7 +100,7 @@ class Terminal:
             data = os.read(self._terminal, 65_536)
         except OSError:  # Linux says so when the other end is closed
             return False
-        if _WHERE_IS_THE_CURSOR in data:
+        if _WHERE_IS_THE_CURSOR in self._shown[-3:] + data:
             os.write(self._terminal, _THERE)
         self._shown += data
         return bool(data)

@@ -185,7 +185,7 @@ def test_entries_are_printed_before_the_next_page_is_read(
 
     def answer(_body: Any, path: str) -> Any:
         if "cursor" in path:
-            waited.append(read.wait(50))
+            waited.append(read.wait(150))
             return 200, {}, page
         return 200, {"Link": '</api/v1/query?cursor=c>; rel="next"'}, page
 

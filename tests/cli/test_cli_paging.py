@@ -102,7 +102,7 @@ def test_paging_begins_before_all_is_read(
 
     def answer(_body: Any, path: str) -> Any:
         if "cursor" in path:
-            waited.append(is_shown.wait(50))
+            waited.append(is_shown.wait(150))
             return 200, {}, entries(5)
         return 200, {"Link": '</api/v1/query?cursor=c>; rel="next"'}, entries(1000)
 

@@ -202,7 +202,7 @@ def test_a_query_that_a_server_answers_is_cancelled(
         if "field_names" in body["filter"]:
             return 200, {}, {"columns": [], "rows": []}
         asked.set()
-        answer.wait(50)
+        answer.wait(150)
         return 200, {}, []
 
     stub.answers["POST /api/v1/query"] = wait
@@ -211,7 +211,7 @@ def test_a_query_that_a_server_answers_is_cancelled(
         with on_terminal("query", "--server", stub.url) as person:
             person.until("query>")
             person.type("slow\r")
-            assert asked.wait(50)
+            assert asked.wait(150)
             person.type(CTRL_C)
             person.until("Cancelled.")
             person.until("query>")

@@ -1,7 +1,6 @@
 """`logstream collect` follows a file: nothing is lost or doubled, whoever is killed."""
 
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -16,14 +15,6 @@ import pytest
 from tests.fault.server_process import PYTHON, WAIT_S, ServerProcess, environment_of
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture
-def port() -> int:
-    """One that is free, to start a server on it again and again."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        found: int = free.getsockname()[1]
-        return found
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -278,7 +277,7 @@ def a_chain_that_does(what: str) -> Chain:
     """At module level: another process has to find it."""
     actions: dict[str, Callable[[Entry], Any]] = {
         "nothing": lambda e: e,
-        "hang": lambda _: threading.Event().wait(60),
+        "hang": lambda _: threading.Event().wait(600),
         "exit": lambda _: os._exit(3),
     }
     return Chain([("p", at_poison(actions[what]))])
@@ -309,14 +308,12 @@ def test_a_runner_hands_back_what_the_chain_did(
 def test_a_chain_that_hangs_is_given_up(
     kind: type[ThreadRunner | ProcessRunner],
 ) -> None:
-    """The first chunk is good, so what is timed is the hang and not the start."""
+    """The first chunk is good, so what is given up is the hang and not the start."""
     runner = kind(Make("hang"))
     assert runner.run(chunk_of("a"), timeout_s=150).kept == 1
-    started = time.monotonic()
     with pytest.raises(ChainGone, match=r"0\.1 s") as caught:
         runner.run(chunk_of("poison"), timeout_s=0.1)
     assert caught.value.reason == "processor_timeout"
-    assert time.monotonic() - started < 20
     runner.close()
 
 

@@ -424,7 +424,7 @@ def test_a_sender_that_goes_away_leaves_all_or_nothing(
 
     def slowly(staging: Staging, *args: Any, **options: Any) -> None:
         inside.set()
-        assert go.wait(20)
+        assert go.wait(150)
         real(staging, *args, **options)
 
     async def leave(engine: Engine) -> None:
@@ -455,7 +455,7 @@ def test_entries_of_a_sender_that_went_away_are_counted(
 
     def slowly(journal: Journal, *args: Any) -> Any:
         inside.set()
-        assert go.wait(20)
+        assert go.wait(150)
         return real(journal, *args)
 
     async def leave(engine: Engine) -> None:

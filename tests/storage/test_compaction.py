@@ -110,7 +110,7 @@ def test_reads_beside_compactions_never_fail(store: Any) -> None:
     for _ in range(5):
         assert compactor.compact(DAY)
     over.set()
-    reader.join(20)
+    reader.join(150)
     assert wrong == []
 
 

@@ -195,7 +195,7 @@ def test_loads_go_side_by_side(store: Store) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(150)
     assert failures == []
     assert store.reader.count(Selection()) == 36
     assert len({row.id for row in store.page().rows}) == 36
@@ -311,7 +311,7 @@ def test_a_day_that_another_process_has_is_waited_for(
             assert again.messages() == ["day 2"]
             assert again.load(*on_days(2)) == 1
             other.stdin.close()
-            other.wait(20)
+            other.wait(150)
             again.loader.load(batch)
             assert sorted(again.messages()) == ["day 1"] * 2 + ["day 2"] * 3
             assert not [name for name in again.files() if "broken" in name]

@@ -105,8 +105,11 @@ def test_a_query_that_meets_the_day_is_tried_again(store: Store) -> None:
     assert store.hub.failure == ""
 
 
-def test_a_day_is_attached_when_its_last_reader_is_done(store: Store) -> None:
+def test_a_day_is_attached_when_its_last_reader_is_done(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """DuckDB keeps a file that is detached for a statement that reads it."""
+    monkeypatch.setattr("logstream.storage.attaching._FREE_TIMEOUT_S", 150)
     assert store.load(1) == 1
     [before] = store.partitions.attached()
     reads = store.hub.cursor()

@@ -142,7 +142,7 @@ def test_adds_at_the_same_time_are_all_kept(path: Path) -> None:
     ready = threading.Barrier(8)
 
     def add(number: int) -> None:
-        ready.wait(30)
+        ready.wait(150)
         for at in range(10):
             saved.add(f"q-{number}-{at}", "*")
         try:
@@ -154,7 +154,7 @@ def test_adds_at_the_same_time_are_all_kept(path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(50)
+        thread.join(150)
     assert len(saved.all()) == 81
     assert opened(path).all() == saved.all()
     assert len(refused) == 7
