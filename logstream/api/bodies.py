@@ -23,7 +23,9 @@ BLOCK_BYTES = 1_048_576
 """Blocks of a stream are at least this large, but for the last."""
 
 _DRAIN_BYTES = 256 * 1_048_576
-_DRAIN_S = 3.0
+_DRAIN_S = 60.0
+_DRAIN_STILL_S = 3.0
+"""Without a byte of what is drained."""
 _BEGUN = "logstream.body_begun"
 _ENDED = "logstream.body_ended"
 
@@ -124,7 +126,8 @@ class Bodies:
             async with asyncio.timeout(_DRAIN_S):
                 more = True
                 while more and seen < _DRAIN_BYTES:
-                    chunk, more = await self._receive(request)
+                    async with asyncio.timeout(_DRAIN_STILL_S):
+                        chunk, more = await self._receive(request)
                     seen += len(chunk)
         except (TimeoutError, BadRequest, NotReady):
             return
