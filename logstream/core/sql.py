@@ -18,3 +18,6 @@ class Sql(msgspec.Struct, frozen=True):
 
 
 TRUE = Sql("TRUE")
+
+SAID = "logstream: "
+"""In front of what a statement says itself, by `error(…)`, to who asked."""

@@ -9,6 +9,7 @@ import msgspec
 
 from logstream.core.errors import BadRequest
 from logstream.core.plan import Plan
+from logstream.core.sql import SAID
 from logstream.storage.forms import Begun, read_again
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.partitions import Partitions
@@ -130,8 +131,21 @@ class Statements:
             ) as error:
                 if _is_of_database(error):
                     raise
-                text = f"The query cannot be run: {first_line(error)}"
-                raise BadRequest(text) from error
+                raise BadRequest(_reason(error)) from error
+
+
+def _reason(error: duckdb.Error) -> str:
+    """In words for who asked, and not DuckDB's, where these are known."""
+    line = first_line(error)
+    _, marked, said = line.partition(SAID)
+    if marked:
+        return f"{said}."
+    if "too large" in line:
+        return (
+            "A regular expression of the query is too large: write it shorter, with "
+            "fewer and smaller repeats."
+        )
+    return f"The query cannot be run: {line}"
 
 
 def _is_of_database(error: duckdb.Error) -> bool:

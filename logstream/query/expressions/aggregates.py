@@ -305,7 +305,7 @@ def _rate(values: Sequence[Value], nodes: Sequence[Expression], at: Context) -> 
         if at.table.scan is None:
             raise BadRequest("rate() needs a time range, or `by bucket(time, 1m)`.")
         when = at.table.scan.own("timestamp").text
-        length = "((epoch_ns(max({})) - epoch_ns(min({}))) / 1e9)"
+        length = "((epoch_ns(max({}))::HUGEINT - epoch_ns(min({}))) / 1e9)"
         sql = of(share, total, Sql(length.format(when, when)))
         ends = (Sql(f"max({when})"), Sql(f"min({when})"))
         whole = share.format(merged, length.format("{1}", "{2}"))

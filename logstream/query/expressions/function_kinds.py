@@ -32,6 +32,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Arguments that have to be texts in quotes."""
     pattern: int | None = None
     """The argument that is a regular expression."""
+    wrong: Callable[[Sequence[Expression]], str | None] = lambda _: None
+    """What else may be wrong with the arguments."""
 
     def check(self, arguments: Sequence[Expression]) -> str | None:
         """What is wrong with a call; None: nothing."""
@@ -42,7 +44,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
                 return f"write {self.shown}, with a text in quotes"
         if self.pattern is not None and self.pattern < len(arguments):
             return wrong_pattern(arguments[self.pattern])
-        return None
+        return self.wrong(arguments)
 
 
 def wrong_pattern(argument: Expression) -> str | None:

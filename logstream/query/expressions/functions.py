@@ -94,12 +94,18 @@ def _split(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
 
 
 def _substr(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
-    start = of("TRY_CAST({} AS BIGINT)", as_number(values[1]))
+    start = _position(values[1])
     if len(values) == 2:
         return Typed(of("substring({}, {})", as_text(values[0]), start), "text")
-    length = of("TRY_CAST({} AS BIGINT)", as_number(values[2]))
+    length = _position(values[2])
     text = "substring({}, {}, {})"
     return Typed(of(text, as_text(values[0]), start, length), "text")
+
+
+def _position(value: Value) -> Sql:
+    """Beyond 32 bits it fails, and no text is as long."""
+    number = as_number(value)
+    return of("TRY_CAST(least(greatest({}, -2e9), 2e9) AS BIGINT)", number)
 
 
 def _matches(values: Sequence[Value], nodes: Sequence[Expression]) -> Typed:

@@ -191,7 +191,7 @@ def _arithmetic(sign: str, left: Value, right: Value) -> Typed:
     kinds = [one.kind if isinstance(one, Typed) else "number" for one in (left, right)]
     match sign, kinds:
         case "-", ["time", "time"]:
-            text = "((epoch_ns({}) - epoch_ns({})) / 1e9)"
+            text = "((epoch_ns({})::HUGEINT - epoch_ns({})) / 1e9)"
             return Typed(of(text, as_time(left), as_time(right)), "duration")
         case "+" | "-", ["time", _]:
             moved = of(

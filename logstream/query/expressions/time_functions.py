@@ -1,11 +1,12 @@
 """Functions of times and lengths of time."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 from logstream.core.sql import Sql
 from logstream.query.expressions.function_kinds import Function, taking
-from logstream.query.expressions.nodes import Expression, Span
+from logstream.query.expressions.nodes import Expression, Span, Text
 from logstream.query.fragments import of
 from logstream.query.values import (
     Typed,
@@ -15,6 +16,11 @@ from logstream.query.values import (
     as_time,
     finite,
 )
+
+_SPECIFIER: Final = re.compile(
+    r"%(?:-[djmyHIMS]|[abcdfghjmnpuwxyzABGHIMSTUVWXYZ%])|(%-?.?)", re.DOTALL
+)
+"""What `strftime` takes; the group is what it does not."""
 
 MAX_SPAN_NS = 2**62
 """Of a bucket: it has to fit into 63 bits, with a time."""
@@ -29,14 +35,16 @@ def time_bucket(time: Sql, span_ns: int) -> Sql:
     span_ns = min(span_ns, MAX_SPAN_NS)
     week = 604_800 * 10**9
     offset = 345_600 * 10**9 if span_ns % week == 0 else 0  # 1970 began on a Thursday
-    # Rounded down below 1970 too; 2262 needs no more room than 63 bits.
     ns = of("epoch_ns({})", time)
-    if not offset:
-        text = f"CASE WHEN {{}} >= 0 THEN {{}} - {{}} % {span_ns} ELSE {{}} - {{}} END"
-        below = of(f"(({{}} % {span_ns} + {span_ns}) % {span_ns})", ns)
-        return of(f"make_timestamp_ns({text})", ns, ns, ns, ns, below)
-    below = of(f"(({{}} - {offset}) % {span_ns} + {span_ns}) % {span_ns}", ns)
-    return of("make_timestamp_ns({} - {})", ns, below)
+    since = of(f"({{}} - {offset})", ns) if offset else ns
+    # Rounded down below 1970 too, where 63 bits may not have room for the begin.
+    far = of("({}::HUGEINT - {})", ns, Sql(f"{offset}"))
+    below = of(
+        f"TRY_CAST({{}} - ({{}} % {span_ns} + {span_ns}) % {span_ns} AS BIGINT)",
+        *(ns, far),
+    )
+    text = f"CASE WHEN {{}} >= {offset} THEN {{}} - {{}} % {span_ns} ELSE {{}} END"
+    return of(f"make_timestamp_ns({text})", ns, ns, since, below)
 
 
 def _bucket(values: Sequence[Value], nodes: Sequence[Expression]) -> Typed:
@@ -93,9 +101,19 @@ def _duration(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
     return Typed(sql, "duration")
 
 
-def _part(part: str) -> Function:
-    make = taking("number", f"date_part('{part}', {{}})::DOUBLE", "time")
-    return Function(least=1, most=1, make=make, shown=f"{part}(time)")
+def _part(part: str, called: str = "", shown: str = "") -> Function:
+    make = taking("integer", f"date_part('{called or part}', {{}})", "time")
+    return Function(least=1, most=1, make=make, shown=shown or f"{part}(time)")
+
+
+def _wrong_format(arguments: Sequence[Expression]) -> str | None:
+    """Of `strftime`; what is none would fail the statement."""
+    text = arguments[1]
+    assert isinstance(text, Text)
+    wrong = next(filter(None, _SPECIFIER.findall(text.value)), None)
+    if wrong is None:
+        return None
+    return f"there is no {wrong!r} in a format of time: write %Y-%m-%d %H:%M:%S, or %%"
 
 
 TIME_FUNCTIONS: Final[dict[str, Function]] = {
@@ -117,12 +135,7 @@ TIME_FUNCTIONS: Final[dict[str, Function]] = {
     "year": _part("year"),
     "month": _part("month"),
     "day": _part("day"),
-    "weekday": Function(
-        least=1,
-        most=1,
-        make=taking("number", "date_part('isodow', {})::DOUBLE", "time"),
-        shown="weekday(time), Monday is 1",
-    ),
+    "weekday": _part("weekday", "isodow", "weekday(time), Monday is 1"),
     "hour": _part("hour"),
     "minute": _part("minute"),
     "format_time": Function(
@@ -131,5 +144,6 @@ TIME_FUNCTIONS: Final[dict[str, Function]] = {
         make=taking("text", "strftime({}, {})", "time", "text"),
         shown='format_time(time, "%H:%M")',
         constant=(1,),
+        wrong=_wrong_format,
     ),
 }

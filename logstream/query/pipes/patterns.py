@@ -128,7 +128,7 @@ def _bounds(table: Table) -> str:
     if begin is not None and end is not None and end > begin:
         step = (end - begin - 1) // PARTS + 1
         return f"SELECT ({begin})::BIGINT AS lo, {step} AS step"
-    lo, hi = "epoch_ns(min(ts))", "epoch_ns(max(ts))"
+    lo, hi = "epoch_ns(min(ts))::HUGEINT", "epoch_ns(max(ts))"
     return f"SELECT {lo} AS lo, ({hi} - {lo}) // {PARTS} + 1 AS step FROM r"
 
 

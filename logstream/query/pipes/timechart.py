@@ -8,7 +8,7 @@ one, `other`, of what can be added up.
 import msgspec
 
 from logstream.core.errors import BadRequest
-from logstream.core.sql import Sql
+from logstream.core.sql import SAID, Sql
 from logstream.query.expressions.aggregates import Aggregate, parse_aggregate
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import span_text
@@ -34,7 +34,11 @@ TOO_MANY = (
 )
 _FILLED = frozenset({"count", "count_if", "uniq", "uniq_approx", "sum", "rate"})
 _SPANS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800)
-_LONG_SPANS = (21_600, 43_200, 86_400, 604_800)
+_WEEK = 604_800
+_LONG_SPANS = (
+    *(21_600, 43_200, 86_400, _WEEK, 2 * _WEEK, 4 * _WEEK),
+    *(13 * _WEEK, 26 * _WEEK, 52 * _WEEK, 260 * _WEEK, 520 * _WEEK),
+)
 _WANTED_BUCKETS = 100
 
 
@@ -192,8 +196,8 @@ class _Chart:
             source = "(SELECT 1)"
         ends = f"SELECT {first} AS a, {last} AS b FROM {source}"
         return (
-            f"SELECT unnest(CASE WHEN (b - a) // {span} > {MAX_BUCKETS} "
-            f"THEN error('{TOO_MANY}') ELSE range(a, b + 1, {span}) END) AS ns "
+            f"SELECT unnest(CASE WHEN (b::HUGEINT - a) // {span} > {MAX_BUCKETS} "
+            f"THEN error('{SAID}{TOO_MANY}') ELSE range(a, b + 1, {span}) END) AS ns "
             f"FROM ({ends})"
         )
 

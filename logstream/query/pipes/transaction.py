@@ -26,7 +26,7 @@ _LISTED = (
 _MADE: Final[dict[str, tuple[str, Kind]]] = {
     "first": ("min(ts)", "time"),
     "last": ("max(ts)", "time"),
-    "duration": ("(epoch_ns(max(ts)) - epoch_ns(min(ts))) / 1e9", "duration"),
+    "duration": ("(epoch_ns(max(ts))::HUGEINT - epoch_ns(min(ts))) / 1e9", "duration"),
     "count": ("count(*)", "integer"),
     "messages": (_LISTED, "json"),
 }
@@ -88,7 +88,8 @@ class Transaction(msgspec.Struct, frozen=True):
             parts = f"SELECT *, 0 AS part FROM {{}} {where}"
         else:
             pause_ns = round(self.pause_s * 1e9)
-            gap = f"epoch_ns(ts) - lag(epoch_ns(ts)) OVER (PARTITION BY {by} {order})"
+            before = f"lag(epoch_ns(ts)) OVER (PARTITION BY {by} {order})"
+            gap = f"epoch_ns(ts)::HUGEINT - {before}"
             gaps = f"SELECT *, ({gap}) > {pause_ns} AS begins FROM {{}} {where}"
             parts = (
                 "SELECT *, count(*) FILTER (WHERE begins) OVER "

@@ -125,12 +125,10 @@ def rounded(one: float, digits: int) -> float:
 
 def _part(name: str, values: list[V], _: Sequence[Expression]) -> V:
     if values[0][1] is None:
-        return ("number", None)
+        return ("integer", None)
     when = datetime.fromtimestamp(values[0][1] // 10**9, UTC)
-    return (
-        "number",
-        float(when.isoweekday() if name == "weekday" else getattr(when, name)),
-    )
+    part = when.isoweekday() if name == "weekday" else getattr(when, name)
+    return ("integer", part)
 
 
 def _whole(of: Callable[[float], int]) -> Callable[[float], float]:
