@@ -5,10 +5,11 @@ and what the hostile ones get is an answer too.
 import http.client
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
-from tests.fault.server_process import ServerProcess, ask
+from tests.fault.server_process import WAIT_S, ServerProcess, ask
 
 JSON = {"Content-Type": "application/json"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -40,6 +41,15 @@ def _seed(server: ServerProcess) -> None:
         ]
         body = "\n".join(lines).encode()
         assert server.ask("POST", "/api/v1/logs/batch", body, NDJSON).status == 200
+
+
+def _answered(server: ServerProcess, path: str) -> Any:
+    """On a machine that is busy with other things too, at the second try maybe."""
+    deadline = time.monotonic() + WAIT_S
+    while (answer := server.ask("GET", path)).status == 503:
+        assert time.monotonic() < deadline, answer
+    assert answer.status == 200, answer
+    return answer.json()
 
 
 class Attack:
@@ -91,11 +101,14 @@ def test_hostile_queries_stop_neither_ingest_nor_the_others(tmp_path: Path) -> N
                     # Maybe not of the last entry yet: a load without memory is tried
                     # again, and queries do not wait for what is stuck.
                     path = "/api/v1/logs?source=seed&limit=1&timeout_s=150"
-                    assert server.get(path)[0]["source"] == "seed"
+                    assert _answered(server, path)[0]["source"] == "seed"
         finally:
             attack.end()
         assert not attack.failures
         assert attack.statuses <= {200, 400, 503, 504}
+        deadline = time.monotonic() + WAIT_S
+        while server.get("/api/v1/queue")["entries"]:
+            assert time.monotonic() < deadline, server.get("/api/v1/queue")
+            time.sleep(0.1)
         assert server.total() == ROWS + 60
-        assert server.get("/api/v1/queue")["stuck"] == ""
         assert server.terminate() == 0
