@@ -42,7 +42,7 @@ App: TypeAlias = Litestar
 ROUTES = (
     *(ingest.add_entry, ingest.add_batch),
     *(search.list_entries, search.query, search.get_entry, search.list_sources),
-    *(analysis.analyze, analysis.stats, sql.sql),
+    *(analysis.analyze, analysis.stats, sql.sql, sql.list_tables),
     *(field_routes.list_fields, field_routes.list_values),
     *(saved.list_saved, saved.get_saved, saved.add_saved, saved.remove_saved),
     *(operate.health, operate.liveness, operate.readiness, operate.metrics),

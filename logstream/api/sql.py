@@ -3,14 +3,14 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, post
+from litestar import Response, get, post
 from msgspec import Meta
 
 from logstream.api.bodies import AnyRequest
-from logstream.api.context import context_of
+from logstream.api.context import context_of, json_answer
 from logstream.api.formats import MEDIA_TYPES, FormatName, format_of
 from logstream.api.operations import Operation, RequestBody
-from logstream.api.parameters import Fields, body_of, query_of
+from logstream.api.parameters import Fields, NoParameters, body_of, query_of
 from logstream.api.reading import READ_PROBLEMS
 from logstream.api.selection import TIMEOUT_HELP, limit_of, span_of, timeout_of
 from logstream.core.errors import BadRequest, QuerySyntaxError, TooLarge
@@ -105,3 +105,23 @@ async def sql(request: AnyRequest) -> Response[bytes]:
     )
     headers = {"LogStream-Truncated": "true"} if truncated else None
     return Response(body, media_type=MEDIA_TYPES[how], headers=headers)
+
+
+@get(
+    "/api/v1/sql/tables",
+    opt=Operation(
+        id="listSqlTables",
+        tag="Search",
+        summary="What SQL may read",
+        description="`logs`, and the tables of `sql.allow`.",
+        query=NoParameters,
+        answer=list[str],
+        example=["logs", "hosts"],
+        problems=READ_PROBLEMS,
+    ).as_opt(),
+)
+async def list_tables(request: AnyRequest) -> Response[bytes]:
+    context = context_of(request)
+    query_of(request, NoParameters)
+    found = await context.reads.run(context.engine.sql.tables, request=request)
+    return json_answer(msgspec.json.encode(found))

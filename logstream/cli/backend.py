@@ -183,6 +183,10 @@ class Backend(Protocol):
         """Rows of one SELECT."""
         ...
 
+    def sql_tables(self) -> list[str]:
+        """What a SELECT may read."""
+        ...
+
     def write_sql(
         self, asked: Sql, how: FileFormat, sink: Callable[[bytes], None]
     ) -> bool:

@@ -135,6 +135,9 @@ class HttpBackend:
         table = _decode(response, Table)
         return msgspec.structs.replace(table, truncated=_is_truncated(response))
 
+    def sql_tables(self) -> list[str]:
+        return _decode(self._call("GET", "/api/v1/sql/tables"), list[str])
+
     def write_sql(
         self, asked: Sql, how: FileFormat, sink: Callable[[bytes], None]
     ) -> bool:

@@ -152,6 +152,9 @@ class LocalBackend:
 
         return self._run_sql(asked, read)
 
+    def sql_tables(self) -> list[str]:
+        return self._read(self._engine.sql.tables)
+
     def write_sql(
         self, asked: Sql, how: FileFormat, sink: Callable[[bytes], None]
     ) -> bool:

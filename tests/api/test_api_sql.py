@@ -56,6 +56,10 @@ def test_rows_are_objects(sql_client: TestClient[Any]) -> None:
     assert "logstream-truncated" not in answer.headers
 
 
+def test_the_tables_are_listed(sql_client: TestClient[Any]) -> None:
+    assert sql_client.get(f"{SQL}/tables").json() == ["logs"]
+
+
 def test_all_columns_of_an_entry(sql_client: TestClient[Any]) -> None:
     text = "SELECT * EXCLUDE (id) FROM logs ORDER BY timestamp LIMIT 1"
     assert ask(sql_client, text).json() == [

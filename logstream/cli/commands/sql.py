@@ -22,7 +22,6 @@ from logstream.cli.parameters import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from logstream.cli.backend import Backend, Sql
 
@@ -71,7 +70,7 @@ def sql(
     answering = partial(answer, output=output, color=not no_color, pager=not no_pager)
     with open_backend(server=server, data=data, config=config) as backend:
         if text is None:
-            _prompt(backend, asked, answering, config)
+            _prompt(backend, asked, answering)
         else:
             answering(backend, asked)
 
@@ -87,17 +86,14 @@ def _prompt(
     backend: "Backend",
     asked: "Sql",
     answering: "Callable[[Backend, Sql], None]",
-    config: "Path | None",
 ) -> None:
     from msgspec.structs import replace
 
-    from logstream.cli.configuration import load
     from logstream.cli.prompt.knowing import Learning
     from logstream.cli.prompt.session import run
     from logstream.cli.prompt.words import sql_words
 
-    allowed = load(config).settings.sql.allow
-    with Learning(backend, tuple(table.name for table in allowed)) as learning:
+    with Learning(backend, sql=True) as learning:
 
         def ask(text: str) -> None:
             learning.wait()

@@ -19,12 +19,13 @@ class Learning:
     A backend is for one thread at a time: `wait` before it is used.
 
     Args:
-        tables: Beside `logs`, for SQL.
+        sql: Learn the tables of SQL too.
     """
 
-    def __init__(self, backend: Backend, tables: tuple[str, ...] = ()) -> None:
+    def __init__(self, backend: Backend, *, sql: bool = False) -> None:
         self._backend = backend
-        self.known = Known(tables=("logs", *tables))
+        self._sql = sql
+        self.known = Known()
         """So far."""
         self._thread = threading.Thread(target=self._learn, name="learning")
 
@@ -43,10 +44,11 @@ class Learning:
             found = self._backend.table(Search(text=names_text(""), limit=0))
             fields = [str(row[0]) for row in found.rows]
             sources = self._backend.sources()
+            tables = self._backend.sql_tables() if self._sql else self.known.tables
         except LogStreamError:
             return  # a prompt works without, and says itself what goes wrong
         self.known = Known(
             fields=list(filter(_PLAIN.fullmatch, fields)),
             sources=list(filter(_PLAIN.fullmatch, sources)),
-            tables=self.known.tables,
+            tables=tables,
         )
