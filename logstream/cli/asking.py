@@ -204,10 +204,13 @@ def sort_of(text: str) -> tuple[str, bool]:
         BadRequest: no field.
     """
     field, colon, direction = text.rpartition(":")
-    if not colon or direction.lower() not in ("asc", "desc"):
+    if not colon:
         field, direction = text, "desc"
-    if not field:
-        raise BadRequest("--sort: write such as timestamp:asc or duration_ms:desc.")
+    if not field or direction.lower() not in ("asc", "desc"):
+        raise BadRequest(
+            f"--sort {text}: behind a field write :asc or :desc, such as timestamp:asc "
+            "or duration_ms:desc."
+        )
     return field, direction.lower() == "desc"
 
 

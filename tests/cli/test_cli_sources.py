@@ -92,9 +92,9 @@ def test_sorting_is_a_field_and_a_direction() -> None:
     assert sort_of("timestamp") == ("timestamp", True)
     assert sort_of("timestamp:asc") == ("timestamp", False)
     assert sort_of("a:b:DESC") == ("a:b", True)
-    assert sort_of("a:b") == ("a:b", True)
-    with pytest.raises(BadRequest):
-        sort_of("")
+    for wrong in ("", "a:up", "a:", ":asc", "timestamp:ascending"):
+        with pytest.raises(BadRequest, match="write :asc or :desc"):
+            sort_of(wrong)
 
 
 def test_an_interval_is_a_length_of_time() -> None:
