@@ -24,8 +24,9 @@ _PLAIN: dict[Kind, str] = {
     "integer": "CAST({} AS BIGINT)",
     "number": "CAST({} AS DOUBLE)",
     "boolean": "CAST({} AS BOOLEAN)",
-    "time": "rtrim(rtrim(strftime(CAST({} AS TIMESTAMP_NS), "
-    "'%Y-%m-%dT%H:%M:%S.%n'), '0'), '.') || 'Z'",
+    "time": "CASE WHEN isfinite(CAST({0} AS TIMESTAMP_NS)) "
+    "THEN rtrim(rtrim(strftime(CAST({0} AS TIMESTAMP_NS), "
+    "'%Y-%m-%dT%H:%M:%S.%n'), '0'), '.') || 'Z' ELSE CAST({0} AS VARCHAR) END",
     "duration": "CAST({} AS DOUBLE)",
     "json": "CAST(CAST({} AS JSON) AS VARCHAR)",
 }

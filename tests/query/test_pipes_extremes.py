@@ -51,6 +51,8 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         ("eval r = weekday(timestamp)", 5),
         ("eval r = hour(message)", None),
         ('eval r = format_time(timestamp, "%d.%-m.%Y %%")', "11.4.2262 %"),
+        ('eval r = duration("infinity")', None),
+        ('eval r = duration("1e400")', None),
         ("stats count() as r by bucket(timestamp, 5200w) as b | fields r", 1),
         ("stats min(timestamp) as r", FIRST),
         ("stats rate() as r", pytest.approx(3 / 18_438_192_000, rel=1e-3)),

@@ -125,6 +125,11 @@ def test_values_are_those_of_json(make: Make) -> None:
     ]
 
 
+def test_times_without_an_end_are_said_in_words(make: Make) -> None:
+    text = "SELECT 'infinity'::timestamp AS a, '-infinity'::timestamptz AS b"
+    assert rows(make(), text) == [("infinity", "-infinity")]
+
+
 def test_values_are_parameters(make: Make) -> None:
     console = make()
     text = "SELECT count(*) FROM logs WHERE source = ? AND fields.status::int >= ?"

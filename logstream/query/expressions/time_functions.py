@@ -95,8 +95,8 @@ def _duration(values: Sequence[Value], _: Sequence[Expression]) -> Typed:
     total = of(" + ".join("{}" for _ in parts), *parts)
     whole = Sql("?", (f"(?:{number}(?:ms|us|µs|ns|s|m|h|d))+",))
     sql = of(
-        "CASE WHEN regexp_full_match({}, {}) THEN {} ELSE TRY_CAST({} AS DOUBLE) END",
-        *(text, whole, total, text),
+        "CASE WHEN regexp_full_match({}, {}) THEN {} ELSE {} END",
+        *(text, whole, total, finite(of("TRY_CAST({} AS DOUBLE)", text))),
     )
     return Typed(sql, "duration")
 
