@@ -59,7 +59,11 @@ def serve(
             version=__version__,
         )
         _log.info(
-            "Starting.", extra={"version": __version__, "config": str(config_path)}
+            "Starting.",
+            extra={
+                "version": __version__,
+                "config": None if config_path is None else str(config_path),
+            },
         )
         asyncio.run(
             _run(app, settings, engine=engine, folder=folder, collectors=collectors)
