@@ -23,6 +23,8 @@ def fields_json(table: "Table") -> Sql:
         name: value for name, value in table.columns.items() if name not in COLUMN_NAMES
     }
     gone = table.gone - {*COLUMN_NAMES, "fields"}
+    if "fields" in table.gone:
+        fields, gone = Sql("'{}'"), frozenset()
     fields = _less(fields, sorted(gone | {*added}), sorted(gone))
     if not added:
         return fields

@@ -41,7 +41,7 @@ def _entry(table: Table, *, ids: bool) -> list[tuple[ResultColumn, Sql]]:
             continue
         kind, sql = as_shown(table.value(name))
         found.append((ResultColumn(name, kind), sql))
-    if "fields" not in table.gone:
+    if table.has_fields:
         found.append((ResultColumn("fields", "json"), fields_json(table)))
     if not found:
         raise BadRequest("At least one column has to stay.")

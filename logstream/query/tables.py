@@ -73,7 +73,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             BadRequest: nothing, in a closed table.
         """
         own = self._own_name(name)
-        if name == FIELDS and self.is_open and FIELDS not in self.gone:
+        if name == FIELDS and self.has_fields:
             return Typed(fields_json(self), "json")
         if own in self.columns:
             return self.columns[own]
@@ -84,9 +84,10 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             raise BadRequest(
                 f"There is no column {name!r} here{hint} There are {known}."
             )
-        if own in self.gone:
-            return _MISSING
         subject = subject_of(name)
+        is_field = not isinstance(subject, Column)
+        if own in self.gone or (is_field and FIELDS in self.gone):
+            return _MISSING
         if isinstance(subject, Column):
             kind = _KINDS.get(subject.name, "text")
             return Typed(self.scan.own(subject.name), kind, subject.name == "id")
@@ -104,6 +105,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
                 path = Path((flat,))
                 break
         return Field(scan, path) if self.merged is None else member(self.merged, path)
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether its rows have the object with all fields."""
+        added = self.columns.keys() - {*COLUMN_NAMES}
+        return self.is_open and (FIELDS not in self.gone or bool(added))
 
     def typed(self, name: str) -> Typed:
         """The same, as it is grouped and compared by: a field is text."""
@@ -191,6 +198,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             if not columns:
                 raise BadRequest("At least one column has to stay.")
             return msgspec.structs.replace(self, columns=columns)
+        if FIELDS in own:
+            columns = {key: one for key, one in columns.items() if key in COLUMN_NAMES}
         fixed = self.with_order()
         return msgspec.structs.replace(fixed, columns=columns, gone=self.gone | own)
 

@@ -99,6 +99,18 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
     ("source:kv | unpack json | unpack json | eval z = number(n) + 1 | fields host, n, z", [
         {"host": "h1", "n": None, "z": None}, {"host": None, "n": 3, "z": 4.0}
     ]),
+    # Behind `drop fields` there are those that are added.
+    ("* | head 1 | drop fields, timestamp, source, level | eval x = 1, y = x + 1", [
+        {"message": "query 0xcafe0123", "fields": {"x": 1.0, "y": 2.0}}
+    ]),
+    (("* | head 1 | eval z = 7 | drop fields | eval u = user, z2 = z | where user is null "
+     "| extract 'query <q>' | fields u, z2, z, q, fields"), [
+        {"u": None, "z2": None, "z": None, "q": "0xcafe0123",
+         "fields": {"u": None, "z2": None, "q": "0xcafe0123"}}
+    ]),
+    ("source:kv | head 1 | drop fields | eval host = 'h9' | stats count() by host", [
+        {"host": "h9", "count()": 1}
+    ]),
     # What is taken out of a text is a number where it is wanted as one, as a field is.
     ('* | extract "in <ms>ms" | stats max(ms) as a, min(ms) as b, last(ms) as c', [
         {"a": 90.0, "b": 10.0, "c": "30"}
