@@ -106,7 +106,7 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
     (("* | head 1 | eval z = 7 | drop fields | eval u = user, z2 = z | where user is null "
      "| extract 'query <q>' | fields u, z2, z, q, fields"), [
         {"u": None, "z2": None, "z": None, "q": "0xcafe0123",
-         "fields": {"u": None, "z2": None, "q": "0xcafe0123"}}
+         "fields": {"q": "0xcafe0123"}}
     ]),
     ("source:kv | head 1 | drop fields | eval host = 'h9' | stats count() by host", [
         {"host": "h9", "count()": 1}
