@@ -50,6 +50,7 @@ class Accounts:
         self._known: dict[date, tuple[Partition, int, int]] = {}
         """Of days with rows in their logs: writes at that time, entries."""
         self._saved = dict(self._unchecked)
+        self._warned = False
 
     def unchecked(self) -> list[date]:
         """Days that nobody has looked into since an earlier process ended."""
@@ -109,9 +110,12 @@ class Accounts:
         try:
             write_durably(self._path, msgspec.json.encode(Register(loaded=now)))
         except OSError as failure:
-            _log.warning("What the days were given cannot be kept: %s", failure)
+            if not self._warned:
+                _log.warning("What the days were given cannot be kept: %s", failure)
+            self._warned = True
         else:
             self._saved = now
+            self._warned = False
 
 
 def _loaded(hub: Hub, partition: Partition) -> int:
