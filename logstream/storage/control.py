@@ -35,24 +35,29 @@ class QueryControl:
 
     def __init__(self, timeout_s: float, left_out: set[date] | None = None) -> None:
         self.timeout_s = timeout_s
-        self._deadline = time.monotonic() + timeout_s
+        self.began = time.monotonic()
+        self._deadline = self.began + timeout_s
         self._lock = threading.Lock()
         self._cursors: list[duckdb.DuckDBPyConnection] = []
-        self._cancelled = False
+        self._ended: StorageError | None = None
         self.days: set[date] = set()
         """That it looked into."""
         self.left_out: set[date] = set() if left_out is None else left_out
 
     def cancel(self) -> None:
         """Stop what runs, soon, and whatever the query would run after it."""
+        self.end(QueryCancelled("Whoever asked has gone."))
+
+    def end(self, reason: StorageError) -> None:
+        """Stop it as `cancel` does, for a reason; the first one counts."""
         with self._lock:
-            self._cancelled = True
+            self._ended = self._ended or reason
             self._interrupt()
 
     def why(self) -> StorageError | None:
         """Why it may not go on; None when it may."""
-        if self._cancelled:
-            return QueryCancelled("Whoever asked has gone.")
+        if self._ended is not None:
+            return self._ended
         if time.monotonic() >= self._deadline:
             return self.timed_out()
         return None
@@ -90,7 +95,7 @@ class QueryControl:
 
     def _set_alarm(self) -> None:
         soon = time.monotonic() + _AGAIN_S
-        _alarms.set(self, soon if self._cancelled else max(self._deadline, soon))
+        _alarms.set(self, soon if self._ended else max(self._deadline, soon))
 
     def _interrupt(self) -> None:
         for cursor in self._cursors:

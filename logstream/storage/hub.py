@@ -2,7 +2,7 @@
 
 A cursor is for one thread. Reads are bounded in time by `storage.control`, in memory by
 DuckDB: each by what its sorts and groups may hold before they spill, all together, and
-loads with them, by `storage.memory_bytes`.
+loads with them, by `storage.memory_bytes`; loads come first (`storage.headroom`).
 """
 
 import logging
@@ -10,7 +10,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from logstream.core.errors import (
 )
 from logstream.storage.control import QueryControl, current_control
 from logstream.storage.cursors import Cursors
+from logstream.storage.headroom import Headroom
 from logstream.storage.holding import holding
 from logstream.storage.shredding import Shredding
 from logstream.storage.sql.confinement import confine
@@ -98,6 +99,8 @@ class Hub:
         self._root = duckdb.connect(":memory:", config=options)
         self._cursors = Cursors(self._root, query_memory_bytes=query_memory_bytes)
         self.shredding = Shredding(self._root)
+        self.headroom = Headroom()
+        """Of queries that somebody waits for; what is done inside is not ended."""
 
     @property
     def failure(self) -> str:
@@ -162,21 +165,32 @@ class Hub:
             BadRequest: DuckDB found the query, or a value in it, to be impossible.
             StorageError: DuckDB could not.
         """
-        control = current_control() or QueryControl(timeout_s)
+        asked = current_control()
+        control = asked or QueryControl(timeout_s)
+        with (
+            nullcontext() if asked is None else self.headroom.running(asked),
+            self._bounded(control, again=leaves_nothing) as cursor,
+        ):
+            yield cursor
+
+    @contextmanager
+    def _bounded(
+        self, control: QueryControl, *, again: bool
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         cursor = self._cursors.take()
-        again = False
+        done = False
         try:
             with self.noticing(), control.stopping(cursor), holding():
                 self._cursors.make_ready(cursor)
                 yield cursor
-            again = leaves_nothing
+            done = True
         except duckdb.Error as error:
             failure = _read_error(error, control)
             if isinstance(failure, StorageCorrupt):
                 failure = self._look_for_damage(control.days) or failure
             raise failure from error
         finally:
-            if again:
+            if again and done:
                 self._cursors.give_back(cursor)
             else:
                 self._cursors.close(cursor)

@@ -44,6 +44,9 @@ _OWN_ERRORS = (
 )
 """Not the batch's fault: the disk, the memory, or DuckDB itself."""
 
+_MOST_ENDED = 8
+"""Queries that one load ends: beyond, it is tried again later."""
+
 
 class UnloadableBatch(Exception):
     """Something in the batch does not load; nothing of it was stored just now."""
@@ -82,12 +85,23 @@ class Loader:
         if batch.entries == 0:
             return Loaded(entries=0)
         try:
-            with self._hub.noticing():
-                return self._load(batch)
+            return self._load_first(batch)
         except _OWN_ERRORS as error:
             raise StorageError(f"A batch was not stored: {first_line(error)}") from None
         except duckdb.Error as error:
             raise UnloadableBatch(first_line(error)) from None
+
+    def _load_first(self, batch: Batch) -> Loaded:
+        """Load it, if need be before queries that hold the memory it takes."""
+        for _ in range(_MOST_ENDED):
+            try:
+                with self._hub.noticing():
+                    return self._load(batch)
+            except duckdb.OutOfMemoryException:
+                if not self._hub.headroom.make():
+                    raise
+        with self._hub.noticing():
+            return self._load(batch)
 
     def load_together(self, batches: Sequence[Batch]) -> list[Loaded] | None:
         """Store several batches of one day in one statement: one of 24 MB takes a tenth

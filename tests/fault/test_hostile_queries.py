@@ -22,6 +22,16 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
     ),
     ("/api/v1/query", {"sort_by": "message", "limit": 10_000}),
     ("/api/v1/query", {"filter": "*a*b*c*d*e*f*0*1*2*3*", "sort_by": "trace"}),
+    (
+        "/api/v1/sql",
+        {
+            "sql": "WITH held AS MATERIALIZED (SELECT list(message) AS l, "
+            "list(trace) AS k FROM (SELECT message, fields.trace::VARCHAR AS trace "
+            "FROM logs)) SELECT count(*) FROM held, logs a, logs b, logs c "
+            "WHERE len(l) + len(k) + a.id - b.id * c.id = -1",
+            "timeout_s": 20,
+        },
+    ),
     ("/api/v1/query", {"filter": "/(a?){40}(a|b|ab)*(x+x+)+y/", "timeout_s": 0.5}),
 ]
 
