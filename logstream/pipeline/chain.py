@@ -15,9 +15,9 @@ from logstream.core.levels import DEFAULT_LEVEL, LEVELS
 from logstream.core.rejections import DeadReason
 from logstream.core.timestamps import canonical
 from logstream.pipeline.chunk import entry_lines, entry_runs
-from logstream.pipeline.decode import DEFAULT_SOURCE, decode_any_number
 from logstream.pipeline.depth import MAX_DEPTH, too_deep_line
 from logstream.pipeline.instants import all_loadable
+from logstream.pipeline.rewriting import DEFAULT_SOURCE, decode_any_number
 from logstream.plugins.contracts import Processor, Rewrite
 
 
