@@ -239,7 +239,8 @@ class Compactor:
         try:
             db.execute(f"ATTACH '{_quoted(work.copy)}' AS old (READ_ONLY)")
             db.execute(
-                f"ATTACH '{_quoted(work.new)}' AS new (STORAGE_VERSION 'latest')"
+                f"ATTACH '{_quoted(work.new)}' AS new (STORAGE_VERSION 'latest', "
+                f"ROW_GROUP_SIZE {spreading.ROW_GROUP_ROWS})"
             )
             db.execute(_NEW)
             if is_wide := _is_wide(db):

@@ -2,7 +2,7 @@
 
 A Bloom filter per block, one after the other in a file beside the day's, mapped into
 memory: a look-up reads a few bytes a block. It may say "maybe" where there is nothing
-(1 block in 3 000), never "no" where there is something. Missing or damaged, it is as if
+(1 block in 800), never "no" where there is something. Missing or damaged, it is as if
 there were none: everything is read.
 
     line 1   JSON: see `Header`
@@ -33,9 +33,9 @@ _log = logging.getLogger(__name__)
 BLOCK_ROWS = 2048
 """DuckDB's vector: the least that it reads."""
 
-VERSION = 3
-BITS_PER_TOKEN = 17
-PROBES = 12
+VERSION = 4
+BITS_PER_TOKEN = 14
+PROBES = 10
 ARRAY = "["
 """In place of the text of any array: one of its elements may be what is looked for."""
 INDEXED_COLUMNS = ("source", "level")

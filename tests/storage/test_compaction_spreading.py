@@ -11,7 +11,7 @@ from logstream.storage.compaction import Compactor
 from logstream.storage.spreading import cover
 
 DAY = date(2026, 1, 1)
-GROUP = 500
+GROUP = 2048
 
 
 @pytest.fixture
@@ -54,27 +54,27 @@ def groups_with(store: Any, test: str) -> list[int]:
 
 @pytest.mark.usefixtures("small_groups")
 def test_every_row_group_has_an_entry_with_each_field(store: Any) -> None:
-    load_three_kinds(store, 1000)
-    before = sorted(row.id for row in store.page(limit=10_000).rows)
+    load_three_kinds(store, 2 * GROUP)
+    before = sorted(row.id for row in store.page(limit=20_000).rows)
     compact(store)
     groups = groups_with(store, "TRUE")
     assert len(groups) == 6
     for path in ("fields.n", "fields.table", "fields.job.try"):
         assert groups_with(store, f"{path} IS NOT NULL") == groups
-    assert sorted(row.id for row in store.page(limit=10_000).rows) == before
+    assert sorted(row.id for row in store.page(limit=20_000).rows) == before
 
 
 @pytest.mark.usefixtures("small_groups")
 def test_entries_of_one_kind_stay_in_order(store: Any) -> None:
     for source in ("app", "db", "job"):
-        store.load(*(entry(at, source, n=at) for at in range(1000)))
+        store.load(*(entry(at, source, n=at) for at in range(2 * GROUP)))
     compact(store)
     for at, source in enumerate(("app", "db", "job")):
         assert groups_with(store, f"source = '{source}'") == [2 * at, 2 * at + 1]
 
 
 def test_a_day_of_one_row_group_stays_in_order(store: Any) -> None:
-    load_three_kinds(store, 1000)
+    load_three_kinds(store, 2 * GROUP)
     compact(store)
     assert groups_with(store, "source = 'app'") == [0, 1]
 
