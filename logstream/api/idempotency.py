@@ -18,7 +18,7 @@ from logstream.api.operations import Header
 from logstream.core.errors import BadRequest, TooLarge
 from logstream.core.timestamps import now_ns
 from logstream.journal.answers import Answer
-from logstream.pipeline.intake import StreamResult
+from logstream.pipeline.intake_stream import StreamResult
 from logstream.telemetry.metrics import REPEATED
 
 REPLAYED_HEADER = "Idempotency-Replayed"

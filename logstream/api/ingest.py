@@ -35,7 +35,7 @@ from logstream.core.errors import (
 )
 from logstream.core.timestamps import now_ns
 from logstream.pipeline.decode import Decoded, decode_array, decode_one
-from logstream.pipeline.intake import Remember, StreamResult
+from logstream.pipeline.intake_stream import Remember, StreamResult
 
 POSITIONS_HEADER = "LogStream-Positions"
 MAX_POSITION_NAME_CHARS = 512

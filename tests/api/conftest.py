@@ -27,7 +27,7 @@ from logstream.core.timestamps import now_ns
 from logstream.journal.answers import Answer
 from logstream.pipeline.decode import Decoded, decode_lines
 from logstream.pipeline.engine import Engine
-from logstream.pipeline.intake import Remember, StreamResult
+from logstream.pipeline.intake_stream import Remember, StreamResult
 from logstream.pipeline.states import QueueState, Readiness
 from logstream.query.query import compile_query
 from logstream.storage.backup import BackupDone

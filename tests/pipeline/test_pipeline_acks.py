@@ -212,7 +212,7 @@ def test_a_query_does_not_wait_for_what_is_not_acked(
 def test_a_stream_is_acked_behind_its_load(
     engine: Engine, loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("logstream.pipeline.intake._PIECE_BYTES", 60)
+    monkeypatch.setattr("logstream.pipeline.intake_stream._PIECE_BYTES", 60)
 
     async def run() -> None:
         await engine.settle()

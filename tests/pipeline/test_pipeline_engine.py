@@ -29,7 +29,7 @@ from logstream.core.errors import (
 from logstream.core.timestamps import now_ns
 from logstream.journal.journal import Journal
 from logstream.journal.segment import Segment
-from logstream.pipeline import intake as intake_module
+from logstream.pipeline import intake, intake_stream
 from logstream.pipeline.chain import Chain
 from logstream.pipeline.decode import Decoded, decode_lines
 from logstream.pipeline.engine import Engine
@@ -338,7 +338,7 @@ async def stream(
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake_module, "_PIECE_BYTES", 500)
+    monkeypatch.setattr(intake_stream, "_PIECE_BYTES", 500)
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -401,7 +401,8 @@ def test_an_empty_stream_is_fine() -> None:
 
 
 def test_a_large_payload_is_staged_and_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake_module, "_LARGE_BYTES", 1000)
+    for module in (intake, intake_stream):
+        monkeypatch.setattr(module, "LARGE_BYTES", 1000)
     messages = [f"m{n:04d}" for n in range(300)]
     with an_engine(":memory:", journal={"segment_bytes": 4096}) as engine:
         asyncio.run(send(engine, *messages))
