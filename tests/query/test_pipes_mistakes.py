@@ -6,6 +6,19 @@ from logstream.core.errors import BadRequest, QuerySyntaxError
 from logstream.query.query import compile_query
 
 MISTAKES = [
+    # As other languages call it.
+    ('* | rex field=message "x"', "no pipe 'rex': write extract_regexp"),
+    ("* | table timestamp, message", "write fields a, b"),
+    ("* | fields timestamp message", "write a comma between names"),
+    ("* | dedup host level", "write a comma between names"),
+    ("* | stats dc(user)", "no dc() to compute here: write uniq(a)"),
+    ("* | stats percentile(took, 95)", "write quantile"),
+    ('* | eval t = strftime(timestamp, "%H")', "write format_time"),
+    ("* | eval t = sum(took)", "write stats, and compute"),
+    ('* | where message like "%x%"', "found like: write contains"),
+    ("* | timechart count() by level span=1h", "found span: write it as in timechart"),
+    ("* | stats count() if level:error", "a filter in brackets"),
+    ("* | headd 3", "did you mean head"),
     ("* | timechart", "a function such as count()"),
     ("* | timechart 5m count() by a, b", "goes by one field"),
     ("* | timechart 5m count() by a limit 0", "from 1 to 100"),

@@ -99,6 +99,11 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
     ("source:kv | unpack json | unpack json | eval z = number(n) + 1 | fields host, n, z", [
         {"host": "h1", "n": None, "z": None}, {"host": None, "n": 3, "z": 4.0}
     ]),
+    # As SPL has it, without commas.
+    ("took:* | stats count as n avg(took) max(took) as m by source | sort source", [
+        {"source": "db", "n": 1, "avg(took)": 700.0, "m": 700.0},
+        {"source": "web", "n": 3, "avg(took)": 130 / 3, "m": 90.0},
+    ]),
     # Behind `drop fields` there are those that are added.
     ("* | head 1 | drop fields, timestamp, source, level | eval x = 1, y = x + 1", [
         {"message": "query 0xcafe0123", "fields": {"x": 1.0, "y": 2.0}}

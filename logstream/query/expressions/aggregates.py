@@ -1,6 +1,5 @@
 """Aggregates: what `stats` computes over the rows of a group, such as `avg(took)`."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -9,9 +8,7 @@ import msgspec
 from logstream.core.errors import BadRequest
 from logstream.core.results import Kind
 from logstream.core.sql import Sql
-from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import Expression, Number, name_text
-from logstream.query.expressions.parser import parse_expression
 from logstream.query.expressions.sql import value_of
 from logstream.query.fragments import of
 from logstream.query.grouping import MERGED_COUNT
@@ -95,42 +92,6 @@ class Aggregate(msgspec.Struct, frozen=True):
         values = [value_of(argument, table) for argument in self.arguments]
         kind = AGGREGATES[self.function]
         return kind.make(values, self.arguments, Context(table, seconds, where))
-
-
-def parse_aggregate(cursor: Cursor) -> Aggregate:
-    """`count() if (level:error) as errors`."""
-    start = cursor.here
-    function = cursor.name("a function such as count()").lower()
-    if function not in AGGREGATES:
-        near = difflib.get_close_matches(function, AGGREGATES, n=1)
-        hint = f": did you mean {near[0]}()?" if near else ""
-        cursor.fail(f"there is no {function}() to compute here{hint}", start)
-    arguments: list[Expression] = []
-    if function == "count" and not cursor.sees("("):
-        pass  # `stats count by host`, as SPL has it
-    else:
-        cursor.expect("(")
-        if cursor.accept("*"):
-            pass  # count(*)
-        elif not cursor.sees(")"):
-            arguments.append(parse_expression(cursor))
-            while cursor.accept(","):
-                arguments.append(parse_expression(cursor))
-        cursor.expect(")")
-    kind = AGGREGATES[function]
-    if not kind.least <= len(arguments) <= kind.most:
-        cursor.fail(f"write {kind.shown}", start)
-    if function == "quantile" and _share(arguments) is None:
-        cursor.fail("write quantile(took, 0.95), with a number from 0 to 1", start)
-    condition = None
-    if cursor.accept_word("if"):
-        cursor.expect("(")
-        condition = cursor.filter()
-        cursor.expect(")")
-    name = None
-    if cursor.accept_word("as") or cursor.sees_name():
-        name = cursor.name("its name")
-    return Aggregate(function, tuple(arguments), condition, name)
 
 
 def _over(sql: Sql, context: Context) -> Sql:
@@ -242,13 +203,13 @@ def _quantile(
     values: Sequence[Value], nodes: Sequence[Expression], at: Context
 ) -> Typed:
     """`quantile(took, 0.95)`, and LogsQL's `quantile(0.95, took)`."""
-    share = _share(nodes)
+    share = share_of(nodes)
     assert share is not None
     value = 1 if isinstance(nodes[0], Number) else 0
     return _quantile_of(share)([values[value]], [nodes[value]], at)
 
 
-def _share(nodes: Sequence[Expression]) -> float | None:
+def share_of(nodes: Sequence[Expression]) -> float | None:
     share = nodes[0] if isinstance(nodes[0], Number) else nodes[1]
     if isinstance(share, Number) and 0 <= share.value <= 1:
         return share.value

@@ -3,11 +3,11 @@
 Every function answers null for what it cannot do, and none fails a statement.
 """
 
-import difflib
 from collections.abc import Sequence
 from typing import Final
 
 from logstream.core.sql import Sql
+from logstream.query.elsewhere import function_hint
 from logstream.query.expressions.function_kinds import (
     Function,
     call,
@@ -38,9 +38,7 @@ from logstream.query.values import (
 
 def function_called(name: str) -> str:
     """What to say about a name that is none."""
-    near = difflib.get_close_matches(name, FUNCTIONS, n=1)
-    hint = f": did you mean {near[0]}()?" if near else ""
-    return f"there is no function {name}(){hint}"
+    return f"there is no function {name}(){function_hint(name, FUNCTIONS)}"
 
 
 def _coalesce(values: Sequence[Value], nodes: Sequence[Expression]) -> Typed:

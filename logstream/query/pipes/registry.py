@@ -1,10 +1,11 @@
 """The pipes by name."""
 
-import difflib
 from collections.abc import Callable
 from typing import Final
 
+from logstream.query.elsewhere import behind_hint, pipe_hint
 from logstream.query.expressions.cursor import Cursor
+from logstream.query.expressions.tokens import Mark
 from logstream.query.pipes import (
     Pipe,
     anomalies,
@@ -70,6 +71,8 @@ PIPES: Final[dict[str, Callable[[Cursor], Pipe]]] = {
     "where": where.parse,
 }
 
+_OF_NAMES = ("dedup", "drop", "fields", "rare", "top", "transaction", "uniq", "unpack")
+
 
 def parse_pipe(cursor: Cursor) -> Pipe:
     """A pipe, from its name to its end.
@@ -80,10 +83,13 @@ def parse_pipe(cursor: Cursor) -> Pipe:
     start = cursor.here
     name = cursor.name("the name of a pipe, such as stats").lower()
     if name not in PIPES:
-        near = difflib.get_close_matches(name, PIPES, n=1)
-        hint = f": did you mean {near[0]}?" if near else ""
-        cursor.fail(f"there is no pipe {name!r}{hint}", start)
+        cursor.fail(f"there is no pipe {name!r}{pipe_hint(name, PIPES)}", start)
     pipe = PIPES[name](cursor)
     if not cursor.at_end():
-        cursor.expected("'|' or the end of the query")
+        here = cursor.here
+        hint = behind_hint(here.text.lower()) if here.mark is Mark.NAME else ""
+        if not hint and cursor.sees_name() and name in _OF_NAMES:
+            hint = ": write a comma between names"
+        wanted = "'|' or the end of the query"
+        cursor.fail(f"expected {wanted}, found {here.shown}{hint}")
     return pipe

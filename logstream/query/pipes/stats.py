@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import msgspec
 
 from logstream.core.sql import Sql
-from logstream.query.expressions.aggregates import Aggregate, parse_aggregate
+from logstream.query.expressions.aggregate_parser import parse_aggregates
+from logstream.query.expressions.aggregates import Aggregate
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import Call, Expression, Name, Span, name_text
 from logstream.query.expressions.parser import parse_expression
@@ -95,15 +96,13 @@ def seconds_of(table: Table, keys: Sequence[GroupKey]) -> Sql | None:
 
 def parse(cursor: Cursor) -> Pipe:
     keys = parse_keys(cursor) if cursor.accept_word("by") else ()
-    aggregates = [parse_aggregate(cursor)]
-    while cursor.accept(","):
-        aggregates.append(parse_aggregate(cursor))
+    aggregates = parse_aggregates(cursor)
     if not keys and cursor.accept_word("by"):
         keys = parse_keys(cursor)
     shown = [*(key.shown for key in keys), *(one.shown for one in aggregates)]
     if len(set(shown)) < len(shown):
         cursor.fail("two columns would have the same name: name one with `as`")
-    return Stats(tuple(aggregates), keys)
+    return Stats(aggregates, keys)
 
 
 def parse_keys(cursor: Cursor) -> tuple[GroupKey, ...]:

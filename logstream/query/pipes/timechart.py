@@ -9,7 +9,8 @@ import msgspec
 
 from logstream.core.errors import BadRequest
 from logstream.core.sql import SAID, Sql
-from logstream.query.expressions.aggregates import Aggregate, parse_aggregate
+from logstream.query.expressions.aggregate_parser import parse_aggregates
+from logstream.query.expressions.aggregates import Aggregate
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import span_text
 from logstream.query.expressions.sql import value_of
@@ -212,9 +213,7 @@ def parse(cursor: Cursor) -> Pipe:
     span = None
     if cursor.accept_option("span") or cursor.here.mark is Mark.SPAN:
         span = cursor.span("a span")
-    aggregates = [parse_aggregate(cursor)]
-    while cursor.accept(","):
-        aggregates.append(parse_aggregate(cursor))
+    aggregates = parse_aggregates(cursor)
     key, series = None, SERIES
     if cursor.accept_word("by"):
         start = cursor.here
@@ -229,4 +228,4 @@ def parse(cursor: Cursor) -> Pipe:
         shown.append(key.shown)
     if len(set(shown)) < len(shown):
         cursor.fail("two columns would have the same name: name one with `as`")
-    return Timechart(tuple(aggregates), span, key, series)
+    return Timechart(aggregates, span, key, series)
