@@ -20,11 +20,12 @@ from functools import lru_cache
 
 import msgspec
 
+from logstream.core.doubts import DOTTED, LISTED
 from logstream.core.sql import Sql
 from logstream.query.fragments import join, of
 from logstream.query.names import Path
 
-_KEPT = 64
+_KEPT = 512
 """Pieces of SQL: a query asks for those of a field in each condition on it."""
 _EXPONENT = re.compile(r"-?[0-9.]+e[+-][0-9]+")
 
@@ -44,13 +45,13 @@ class Value(msgspec.Struct, frozen=True):
 
 
 @lru_cache(_KEPT)
-def fast_value(way: tuple[str, ...], *, scalar: bool) -> Value:
+def fast_value(path: Path, *, scalar: bool) -> Value:
     """May fail the statement.
 
     Args:
         scalar: The text of an object or array could pass the test.
     """
-    value = extract(way)
+    value = extract_first(path)
     is_text = of("variant_typeof({}) = 'VARCHAR'", value) if scalar else None
     return Value(of("{}::VARCHAR", value), is_text, pushed=True)
 
@@ -113,17 +114,17 @@ def elements(array: Sql, *, exact: bool, path: str = "$[*]") -> Sql:
 
 
 @lru_cache(_KEPT)
-def no_arrays(way: tuple[str, ...]) -> Sql:
+def no_arrays(path: Path) -> Sql:
     """FALSE, but an error where the value is an array, which the fast form is slow for:
     1 500 ms instead of 300 ms. It costs nothing where there is none: texts that do not
-    begin with `[` are told by the smallest and largest value.
+    begin with `[` are told by the smallest and largest value; nor in a day without any.
     """
-    text = of("{}::VARCHAR", extract(way))
-    kind = of("variant_typeof({})", extract(way))
+    text = of("{}::VARCHAR", extract_first(path))
+    kind = of("variant_typeof({})", extract_first(path))
     # One CASE in the other: with AND, a NOT around it asks for the kind of all values,
     # and takes five times as long.
     return of(
-        "CASE WHEN {} >= '[' AND {} < '\\' THEN CASE "
+        f"{LISTED} AND CASE WHEN {{}} >= '[' AND {{}} < '\\' THEN CASE "
         "WHEN starts_with({}, 'ARRAY') THEN error('an array') ELSE FALSE END "
         "ELSE FALSE END",
         *(text, text, kind),
@@ -132,13 +133,26 @@ def no_arrays(way: tuple[str, ...]) -> Sql:
 
 def is_present(path: Path, *, fast: bool) -> Sql:
     if fast:
-        return of("{} IS NOT NULL", extract(path.ways[0]))
+        # As text it is pushed down: 3 ms a million instead of 55.
+        return of("{}::VARCHAR IS NOT NULL", extract_first(path))
     return join(" OR ", [of("{} IS NOT NULL", _string(way)) for way in path.ways])
 
 
 @lru_cache(_KEPT)
 def extract(way: tuple[str, ...]) -> Sql:
     return Sql("variant_extract(" * len(way) + "fields" + ", ?)" * len(way), way)
+
+
+@lru_cache(_KEPT)
+def extract_first(path: Path) -> Sql:
+    """What the first way leads to that leads anywhere. Pushed down where no key has a
+    dot; else 1.5 us a row.
+    """
+    if len(path.ways) == 1:
+        return extract(path.ways[0])
+    first, *others = (extract(way) for way in path.ways)
+    rest = [of(f"CASE WHEN {DOTTED} THEN {{}} END", one) for one in others]
+    return of("coalesce({}, " + ", ".join("{}" for _ in rest) + ")", first, *rest)
 
 
 def _string_of(path: Path) -> Sql:

@@ -6,6 +6,7 @@ nothing ever is.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from logstream.core.needs import (
     WORD_CHARS,
@@ -25,6 +26,8 @@ from logstream.query.nodes import And, Expr, Not, Or, fold_tree
 from logstream.query.pattern_needs import words_of_pattern
 
 _WORDS = re.compile(f"[{WORD_CHARS}]+")
+_KEPT = 512
+"""Conditions, as `meaning` keeps them."""
 MAX_NEEDS = 200
 """Texts of one `field:(a OR b OR …)` beyond which nothing is said."""
 
@@ -51,6 +54,7 @@ def _visit(node: Expr, inner: Sequence[Need | None]) -> Need | None:
     return _need(condition_of(node))
 
 
+@lru_cache(_KEPT)
 def _need(condition: Condition) -> Need | None:
     match condition:
         case Either(conditions):

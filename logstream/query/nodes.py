@@ -211,6 +211,9 @@ def children_of(expr: Expr) -> tuple[Expr, ...]:
             return ()
 
 
+_INNER = frozenset({And, Or, Not})
+
+
 def fold_tree(expr: Expr, visit: Callable[[Expr, Sequence[T]], T]) -> T:
     """Visit each node after its children, with what the visits of those returned."""
     done: list[T] = []
@@ -221,7 +224,7 @@ def fold_tree(expr: Expr, visit: Callable[[Expr, Sequence[T]], T]) -> T:
             result = visit(node, done[-count:])
             del done[-count:]
             done.append(result)
-        elif children := children_of(node):
+        elif type(node) in _INNER and (children := children_of(node)):
             todo.append((node, len(children)))
             todo.extend([(child, 0) for child in reversed(children)])
         else:

@@ -20,6 +20,7 @@ How the value of a field is had is decided in `field_sql`. Measured besides, for
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 
 import msgspec
 
@@ -44,7 +45,7 @@ from logstream.query.conditions import (
 )
 from logstream.query.field_sql import (
     elements,
-    extract,
+    extract_first,
     fast_value,
     is_array,
     is_present,
@@ -83,6 +84,9 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ANY_LAYOUT = Layout()
+HOPEFUL = Layout(hopeful=True)
+_KEPT = 512
+"""Conditions, in either form."""
 _ELEMENT = Sql("t")
 
 _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f]')
@@ -113,12 +117,27 @@ def sql_of(expr: Expr, layout: Layout = ANY_LAYOUT) -> Sql:
                 return join(" OR ", [*([words] if words else []), *stays, *made])
             case Not(Or(terms)) if len(terms) > MAX_CONJUNCTS:
                 return of("({}) IS NOT TRUE", inner[0])
-            case Not():
-                return of("NOT ({})", inner[0])
+            case Not(leaf):
+                return _not(leaf, inner[0], layout)
             case _:
                 return _condition(condition_of(node), layout)
 
     return fold_tree(expr, visit)
+
+
+def _not(expr: Expr, made: Sql, layout: Layout) -> Sql:
+    """Of the text of one field it is said so that it is pushed down: 4 ms a million
+    instead of 20.
+    """
+    if layout.hopeful and not isinstance(expr, And | Or | Not):
+        condition = condition_of(expr)
+        if isinstance(condition, OneOf | Like) and isinstance(condition.subject, Path):
+            path = condition.subject.among(layout.keys)
+            if path.ways and not _may_find_structure(condition):
+                value = fast_value(path, scalar=False)
+                test = test_of(condition, value.text)
+                return of("({}) IS NOT TRUE AND NOT ({})", test, no_arrays(path))
+    return of("NOT ({})", made)
 
 
 def _and(inner: Sequence[Sql]) -> Sql:
@@ -129,6 +148,15 @@ def _and(inner: Sequence[Sql]) -> Sql:
 
 
 def _condition(condition: Condition, layout: Layout) -> Sql:
+    """Kept where nothing is known of the entries: a query is compiled more than once,
+    and queries of one program are much the same.
+    """
+    if layout.keys is None:
+        return _kept(condition, HOPEFUL if layout.hopeful else ANY_LAYOUT)
+    return _made(condition, layout)
+
+
+def _made(condition: Condition, layout: Layout) -> Sql:
     match condition:
         case Always():
             return TRUE
@@ -151,13 +179,16 @@ def _condition(condition: Condition, layout: Layout) -> Sql:
             return _of_field(condition, layout)
 
 
+_kept = lru_cache(_KEPT)(_made)
+
+
 def _of_field(
     condition: Present | Absent | NumberBetween | OfText, layout: Layout
 ) -> Sql:
     match condition:
         case Present(path):
             path = path.among(layout.keys)
-            return is_present(path, fast=_is_fast(path, layout)) if path.ways else FALSE
+            return is_present(path, fast=layout.hopeful) if path.ways else FALSE
         case NumberBetween(path, low, high):
             return _number_between(path.among(layout.keys), low, high, layout)
         case Absent(path):
@@ -166,19 +197,14 @@ def _of_field(
             return _text(condition, layout)
 
 
-def _is_fast(path: Path, layout: Layout) -> bool:
-    """Two ways are never pushed down, and cost 600 ms where they lead nowhere."""
-    return layout.hopeful and len(path.ways) == 1
-
-
 def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
     if not path.ways:
         return FALSE
-    if not _is_fast(path, layout):
+    if not layout.hopeful:
         condition = NumberBetween(path, low, high)
         test = test_of(condition, text_of_any(path))
         return _or_element(condition, path, test, exact=False)
-    value = extract(path.ways[0])
+    value = extract_first(path)
     test = of("{}::DOUBLE BETWEEN ? AND ?", value, low, high)
     if low <= 0 <= high or low <= 1 <= high:
         # A bool casts to 0 or 1, and is no number to us.
@@ -186,13 +212,13 @@ def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
     return of("{} AND {}::DOUBLE IS NOT NULL", test, value)
 
 
-def _quantity_between(condition: QuantityBetween, way: tuple[str, ...]) -> Sql:
+def _quantity_between(condition: QuantityBetween, path: Path) -> Sql:
     """Where the name tells of numbers, only as these: 4 ms for 500 000 instead of 76.
     A text with a unit then fails the statement.
     """
     if not is_of_numbers(condition.subject.name, condition.kind):
-        return _fast_text(condition, way)
-    value = extract(way)
+        return _fast_text(condition, path)
+    value = extract_first(path)
     ends = condition.low, condition.high
     test = of("{}::DOUBLE * ? BETWEEN ? AND ?", value, condition.scale, *ends)
     if condition.low <= max(0.0, condition.scale) and condition.high >= 0:
@@ -208,10 +234,10 @@ def _text(condition: OfText, layout: Layout) -> Sql:
     path = subject.among(layout.keys)
     if not path.ways:
         return FALSE
-    if _is_fast(path, layout):
+    if layout.hopeful:
         if isinstance(condition, QuantityBetween):
-            return _quantity_between(condition, path.ways[0])
-        return _fast_text(condition, path.ways[0])
+            return _quantity_between(condition, path)
+        return _fast_text(condition, path)
     if looks_often(condition):
         return _any_text(condition, path)
     exact = _may_find_structure(condition) or _finds_exponents(condition)
@@ -220,10 +246,10 @@ def _text(condition: OfText, layout: Layout) -> Sql:
     return _or_element(condition, path, test, exact=exact)
 
 
-def _fast_text(condition: OfText, way: tuple[str, ...]) -> Sql:
-    value = fast_value(way, scalar=_may_find_structure(condition))
+def _fast_text(condition: OfText, path: Path) -> Sql:
+    value = fast_value(path, scalar=_may_find_structure(condition))
     test = test_of(condition, value.text)
-    arrays = no_arrays(way)
+    arrays = no_arrays(path)
     if looks_often(condition):
         return of("(coalesce({}, FALSE)) OR ({})", test, arrays)
     if value.is_text is not None:

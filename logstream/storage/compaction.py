@@ -243,10 +243,13 @@ class Compactor:
                 f"ROW_GROUP_SIZE {spreading.ROW_GROUP_ROWS})"
             )
             db.execute(_NEW)
-            if is_wide := _is_wide(db):
+            if _is_wide(db):
                 db.execute("SET variant_minimum_shredding_size = -1")
+                spreading.no_others(db, _ORDER)
+                known = spreading.Known(columns=False)
+            else:
+                known = spreading.choose(db, _ORDER)
             db.execute("INSERT INTO new.applied SELECT * FROM old.applied")
-            columns = spreading.choose(db, _ORDER, wanted=not is_wide)
             db.execute(_REWRITE)
             text = "INSERT INTO new.compacted SELECT ?, count(*) FROM new.entries"
             db.execute(text, (key,))
@@ -259,7 +262,8 @@ class Compactor:
                 work.new_index,
                 key=key,
                 rows=entries,
-                columns=columns,
+                columns=known.columns,
+                unfounded=known.unfounded,
                 check=self._check_stopped,
             )
             db.execute("DETACH new")

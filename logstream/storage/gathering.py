@@ -173,7 +173,9 @@ class Gathering:
         """
         parts = []
         for partition in self._partitions.readable(days):
-            look = look_into(self._db, partition, self._selection.needs)
+            look = look_into(
+                self._db, partition, self._selection.needs, asks=self._selection.asks
+            )
             if not look.nowhere:
                 parts.append(self._select(select, look, tail))
         return parts

@@ -8,7 +8,7 @@ Which fields: those that a sample finds, the most frequent first. Of a field tha
 the index, every value is: what a sample misses costs a scan, never an answer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,12 +49,14 @@ def build_index(
     key: str,
     rows: int,
     columns: bool = False,
+    unfounded: Collection[str] = (),
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Over a table of entries whose `place` goes from 0 to below `rows`.
 
     Args:
         columns: Each field is a column in all of the table.
+        unfounded: Names of doubts that no entry gives reason for.
         check: Called now and then; what it raises ends the building.
 
     Raises:
@@ -91,6 +93,7 @@ def build_index(
         filters=filters,
         arrays=arrays,
         columns=columns,
+        unfounded=unfounded,
     )
 
 

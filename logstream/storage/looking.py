@@ -33,7 +33,7 @@ def looks_by_time(
     """
     for day in chosen_days(partitions, selection, descending=descending):
         for partition in partitions.readable([day]):
-            look = look_into(db, partition, selection.needs)
+            look = look_into(db, partition, selection.needs, asks=selection.asks)
             found = 0 if look.nowhere else 1
             if rows is not None and not look.nowhere:
                 text = f"SELECT 1 FROM {look.among(where.text)} LIMIT ?"

@@ -136,7 +136,7 @@ class PlanReading:
 
     def _looks(self, days: Sequence[date], selection: Selection) -> list[Look]:
         looks = [
-            look_into(self._db, partition, selection.needs)
+            look_into(self._db, partition, selection.needs, asks=selection.asks)
             for partition in self._partitions.readable(days)
         ]
         return [look for look in looks if not look.nowhere]

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import msgspec
+from msgspec.structs import replace
 
+from logstream.core.doubts import settled
 from logstream.core.needs import AllOf, AnyOf, Need, Value, Word
 from logstream.storage.partition import Partition, index_of
 from logstream.storage.skip_index import (
@@ -82,27 +84,45 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """For people; empty: everywhere."""
     nowhere: bool = False
     """There is no match in the day, and it need not be read at all."""
+    unfounded: tuple[str, ...] = ()
+    """Doubts (see `core.doubts`) that no entry of the day gives reason for."""
 
     def among(self, where: str) -> str:
         """What stands behind FROM, with a condition."""
+        where = self.settled(where)
         test = f"{self.place} AND {where}" if self.place else where
         return f"{self.relation} WHERE {test}"
 
+    def settled(self, text: str) -> str:
+        return settled(text, self.unfounded)
+
 
 def look_into(
-    db: duckdb.DuckDBPyConnection, partition: Partition, need: Need | None
+    db: duckdb.DuckDBPyConnection,
+    partition: Partition,
+    need: Need | None,
+    *,
+    asks: bool = False,
 ) -> Look:
     """Where matches of something that needs this may be.
+
+    Args:
+        asks: What is read there has doubts.
 
     Raises:
         duckdb.Error: the partition cannot be read.
     """
     table = f"{partition.name}.entries"
     everywhere = Look(relation=table, table=table)
-    if need is None or partition.generation == 0:
+    if partition.generation == 0 or not (asks or need is not None):
         return everywhere
     plan = _plan_of(db, partition)
     if plan.index is None:
+        return everywhere
+    late = plan.had_late or bool(partition.writes)
+    if asks and not late:
+        everywhere = replace(everywhere, unfounded=plan.index.unfounded)
+    if need is None:
         return everywhere
     blocks = plan.index.may_hold(need)
     costs = costs_of(need, columns=plan.index.columns)
@@ -112,14 +132,13 @@ def look_into(
         if held <= costs.share * blocks.size:
             told = f"{held} of {blocks.size} blocks"
             behind = _behind_bits(partition, blocks)
-            return Look(relation=behind, table=table, told=told)
+            return replace(everywhere, relation=behind, told=told)
     if found is None:
         return everywhere
-    late = plan.had_late or bool(partition.writes)
     place = _condition(found, plan.index.rows, late=late)
     nowhere = not (found or late)
     told = "nowhere" if nowhere else place
-    return Look(relation=table, table=table, place=place, told=told, nowhere=nowhere)
+    return replace(everywhere, place=place, told=told, nowhere=nowhere)
 
 
 def _condition(found: list[tuple[int, int]], rows: int, *, late: bool) -> str:
@@ -193,7 +212,7 @@ def ranges(
     firsts = found[np.concatenate(([0], cuts + 1))]
     lasts = found[np.concatenate((cuts, [found.size - 1]))]
     total = int((lasts - firsts + 1).sum()) + cost * firsts.size
-    if total >= blocks.size + cost:
+    if total >= blocks.size + min(cost, WORD.a_range):
         return None
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 

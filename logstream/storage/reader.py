@@ -252,7 +252,9 @@ class Reader:
             for day in chosen_days(self._partitions, within, descending=descending):
                 with holding():
                     for partition in self._partitions.readable([day]):
-                        look = look_into(db, partition, selection.needs)
+                        look = look_into(
+                            db, partition, selection.needs, asks=selection.asks
+                        )
                         if look.nowhere:
                             continue
                         text = _page_of(look, where, descending=descending)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from logstream.core.doubts import has_doubts
 from logstream.core.needs import Need
 from logstream.core.sql import TRUE, Sql
 from logstream.storage.partition import Partition
@@ -20,10 +21,17 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """The same condition in a form that DuckDB pushes down into shredded columns, but
     that some values make fail (an object with keys that differ in case only): it is
     tried first, and `where` is run when it fails."""
+    more: bool = False
+    """What is read of the entries has doubts (see `core.doubts`); `fast` may too."""
     needs: Need | None = None
     """What every match must hold, for a skip index; None: nothing is known."""
     from_ns: int | None = None
     to_ns: int | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether a day may make it quicker, by what it knows of its entries."""
+        return self.more or (self.fast is not None and has_doubts(self.fast.text))
 
 
 def condition(selection: Selection, *, fast: bool = False) -> Sql:

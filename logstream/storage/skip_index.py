@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from logstream.core.doubts import DOUBTS
 from logstream.core.needs import AllOf, AnyOf, Need, Value, Word
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """Of these names, those of which some value is an array; None: nobody knows."""
     columns: bool = False
     """Each field of the day is a column in all of its row groups."""
+    unfounded: tuple[str, ...] = ()
+    """Names of doubts (see `core.doubts`) that nothing in the day gives reason for."""
     blocks: int
     crc: int
     """CRC-32 of all behind the header."""
@@ -72,6 +75,9 @@ class SkipIndex:
         self.blocks = header.blocks
         self.names = header.names
         self.columns = header.columns
+        self.unfounded = tuple(
+            DOUBTS[name] for name in header.unfounded if name in DOUBTS
+        )
         self._arrays = header.names if header.arrays is None else header.arrays
         sizes = np.frombuffer(content, dtype="<u4", count=header.blocks)
         self._bits = sizes.astype(np.uint64) * np.uint64(8)
@@ -156,6 +162,7 @@ def write_index(
     filters: Sequence[bytes],
     arrays: Collection[str] | None = None,
     columns: bool = False,
+    unfounded: Collection[str] = (),
 ) -> None:
     """One filter a block. The caller syncs it."""
     sizes = b"".join(len(one).to_bytes(4, "little") for one in filters)
@@ -169,6 +176,7 @@ def write_index(
         names=frozenset(names),
         arrays=None if arrays is None else frozenset(arrays),
         columns=columns,
+        unfounded=tuple(unfounded),
         blocks=len(filters),
         crc=crc,
     )

@@ -61,42 +61,72 @@ SELECT id AS moved, {columns} FROM old.entries LIMIT 0
 """
 
 
-def choose(
-    db: duckdb.DuckDBPyConnection,
-    order: Sequence[tuple[str, str]],
-    *,
-    wanted: bool = True,
-) -> bool:
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What a look at all entries told."""
+
+    columns: bool
+    """Each field is a column in all row groups."""
+    unfounded: tuple[str, ...] = ()
+    """Names of `core.doubts` that no entry gives reason for."""
+
+
+def choose(db: duckdb.DuckDBPyConnection, order: Sequence[tuple[str, str]]) -> Known:
     """Fill the table `spread`: which entries of `old.entries` are sorted like others.
-    Whether all of the fields are columns everywhere then.
 
     Args:
         order: What entries are sorted by, each with the name that it gets.
-        wanted: With false, none are.
 
     Raises:
         duckdb.Error: the entries cannot be read.
     """
-    columns = ", ".join(f"{sql} AS {name}" for sql, name in order)
-    db.execute(_NOTHING.format(columns=columns))
-    rows = db.execute("SELECT count(*) FROM old.entries").fetchall()[0][0]
-    if not wanted or rows <= ROW_GROUP_ROWS:
-        return wanted and rows >= _LEAST_ROWS
+    rows = no_others(db, order)
     db.execute(_SHAPES)
     found = db.execute(_FOUND).fetchall()
-    shapes = [frozenset(_paths(msgspec.json.decode(text))) for _, text in found]
-    if chosen := [found[at][0] for at in cover(shapes)]:
+    kinds = db.execute("SELECT count(DISTINCT shape) FROM shapes").fetchall()[0][0]
+    told = [msgspec.json.decode(text) for _, text in found]
+    chosen = cover([frozenset(_paths(one)) for one in told])
+    if chosen and rows > ROW_GROUP_ROWS:
         sampled = max(_SAMPLED, rows // _SAMPLE_SHARE)
         text = _SPREAD.format(
-            columns=columns,
+            columns=_columns(order),
             names=", ".join(name for _, name in order),
             sampled=sampled,
             step=max(1, min(rows, sampled) * EVERY_ROWS // rows),
         )
-        db.execute(text, (chosen,))
+        db.execute(text, ([found[at][0] for at in chosen],))
     db.execute("DROP TABLE shapes")
-    db.execute(f"SET variant_minimum_shredding_size = {_LAST_ROWS}")
-    return True
+    if rows > ROW_GROUP_ROWS:
+        db.execute(f"SET variant_minimum_shredding_size = {_LAST_ROWS}")
+    return Known(
+        columns=rows >= _LEAST_ROWS,
+        unfounded=_unfounded(told) if kinds == len(found) else (),
+    )
+
+
+def no_others(db: duckdb.DuckDBPyConnection, order: Sequence[tuple[str, str]]) -> int:
+    """Make the table `spread` without any; returns how many entries there are."""
+    db.execute(_NOTHING.format(columns=_columns(order)))
+    return int(db.execute("SELECT count(*) FROM old.entries").fetchall()[0][0])
+
+
+def _columns(order: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{sql} AS {name}" for sql, name in order)
+
+
+def _unfounded(structures: Sequence[Any]) -> tuple[str, ...]:
+    """Told from all structures that there are."""
+    dotted = any(
+        "." in key for one in structures if isinstance(one, dict) for key in one
+    )
+    listed = any(map(_has_array, structures))
+    return (*(() if dotted else ("dotted",)), *(() if listed else ("listed",)))
+
+
+def _has_array(structure: Any) -> bool:
+    """Arrays inside of arrays are in one."""
+    if isinstance(structure, dict):
+        return any(map(_has_array, structure.values()))
+    return isinstance(structure, list)
 
 
 def cover(shapes: Sequence[frozenset[Any]]) -> list[int]:

@@ -134,9 +134,17 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
     made.hub.close()
 
 
-def selection(text: str, **times: int | None) -> Selection:
+def selection(
+    text: str, *, from_ns: int | None = None, to_ns: int | None = None
+) -> Selection:
     query = compile_filter(text)
-    return Selection(where=query.sql, fast=query.fast_sql, needs=query.needs, **times)
+    return Selection(
+        where=query.sql,
+        fast=query.fast_sql,
+        needs=query.needs,
+        from_ns=from_ns,
+        to_ns=to_ns,
+    )
 
 
 def ns(number: int, seconds: int = 0) -> int:
