@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date
 from math import inf
+from typing import Protocol
 
 import duckdb
 
@@ -86,7 +87,7 @@ class QueryControl:
             with self._lock:  # no interrupt comes after this
                 self._cursors.remove(cursor)
                 if not self._cursors:
-                    _alarms.clear(self)
+                    alarms.clear(self)
 
     def ring(self) -> None:
         """Its time may be over."""
@@ -95,7 +96,7 @@ class QueryControl:
 
     def _set_alarm(self) -> None:
         soon = time.monotonic() + _AGAIN_S
-        _alarms.set(self, soon if self._ended else max(self._deadline, soon))
+        alarms.set(self, soon if self._ended else max(self._deadline, soon))
 
     def _interrupt(self) -> None:
         for cursor in self._cursors:
@@ -104,20 +105,26 @@ class QueryControl:
             self._set_alarm()
 
 
-class _Alarms:
+class Rings(Protocol):
+    """What has something to do at a given time, quickly."""
+
+    def ring(self) -> None: ...
+
+
+class Alarms:
     """Rings at given times, from one thread of its own. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._due: dict[QueryControl, float] = {}
+        self._due: dict[Rings, float] = {}
         self._wakes = inf
         self._ended = False
         self._thread: threading.Thread | None = None
 
-    def set(self, control: QueryControl, at: float) -> None:
+    def set(self, one: Rings, at: float) -> None:
         """Ring then, by `time.monotonic`, and not when it was set to before."""
         with self._changed:
-            self._due[control] = at
+            self._due[one] = at
             if self._thread is None or not self._thread.is_alive():
                 self._ended = False
                 # A thread that runs when Python ends has DuckDB's module complain.
@@ -130,9 +137,9 @@ class _Alarms:
             elif at < self._wakes:
                 self._changed.notify()
 
-    def clear(self, control: QueryControl) -> None:
+    def clear(self, one: Rings) -> None:
         with self._changed:  # it may wake for nothing: that is cheaper than to tell it
-            self._due.pop(control, None)
+            self._due.pop(one, None)
 
     def _end(self) -> None:
         with self._changed:
@@ -143,24 +150,24 @@ class _Alarms:
 
     def _run(self) -> None:
         while not self._ended:
-            for control in self._wait():
-                control.ring()
+            for one in self._wait():
+                one.ring()
 
-    def _wait(self) -> list[QueryControl]:
+    def _wait(self) -> list[Rings]:
         """Those whose time has come."""
         with self._changed:
             while not self._ended:
                 now = time.monotonic()
-                if over := [one for one, at in self._due.items() if at <= now]:
-                    for control in over:
-                        del self._due[control]
+                if over := [each for each, at in self._due.items() if at <= now]:
+                    for one in over:
+                        del self._due[one]
                     return over
                 self._wakes = min(self._due.values(), default=inf)
                 self._changed.wait(None if self._wakes == inf else self._wakes - now)
             return []
 
 
-_alarms = _Alarms()
+alarms = Alarms()
 _current: ContextVar[QueryControl | None] = ContextVar("query_control", default=None)
 
 

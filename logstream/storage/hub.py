@@ -36,6 +36,8 @@ from logstream.storage.sql.confinement import confine
 _log = logging.getLogger(__name__)
 
 _SPILL_SHARE = 4
+_UNCOUNTED = 1 << 30
+"""Bytes that the process may hold while queries run, beyond what DuckDB counts."""
 _NO_MEMORY = (
     "The query needs more memory than there is for it (query.memory_bytes, "
     "storage.memory_bytes) and room to spill (storage.max_spill_bytes): narrow its "
@@ -99,7 +101,7 @@ class Hub:
         self._root = duckdb.connect(":memory:", config=options)
         self._cursors = Cursors(self._root, query_memory_bytes=query_memory_bytes)
         self.shredding = Shredding(self._root)
-        self.headroom = Headroom()
+        self.headroom = Headroom(most_growth_bytes=config.memory_bytes + _UNCOUNTED)
         """Of queries that somebody waits for; what is done inside is not ended."""
 
     @property

@@ -19,7 +19,7 @@ from logstream.core.errors import (
 )
 from logstream.storage.batch import Batch
 from logstream.storage.control import QueryControl, bounded_by
-from logstream.storage.headroom import Headroom
+from logstream.storage.headroom import Headroom, held_bytes
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
@@ -165,3 +165,38 @@ def test_loads_that_ask_at_once_end_one_query_at_a_time(
 def test_what_nobody_asked_for_is_not_ended(hub: Hub) -> None:
     with hub.reading(60):
         assert not hub.headroom.make()
+
+
+def test_a_query_is_ended_when_the_process_grows_far_beyond_its_memory(
+    pool: ThreadPoolExecutor,
+) -> None:
+    controls: list[QueryControl] = []
+
+    def held() -> int:
+        return 601 if len(controls) == 2 and controls[0].why() is None else 500
+
+    headroom = Headroom(least_age_s=0, most_growth_bytes=100, held=held)
+    begin = Queries(headroom, pool).begin
+    (first, job), (other, _) = begin(), begin()
+    controls += [first, other]
+    error = job.exception()
+    assert isinstance(error, QueryMemory)
+    assert "held far more memory" in str(error)
+    headroom.ring()
+    assert other.why() is None
+    other.cancel()
+
+
+def test_what_a_process_held_before_is_no_growth(pool: ThreadPoolExecutor) -> None:
+    held = [500]
+    headroom = Headroom(least_age_s=0, most_growth_bytes=100, held=lambda: held[0])
+    begin = Queries(headroom, pool).begin
+    first, job = begin()
+    first.cancel()
+    assert job.exception() is not None
+    held[0] = 1000
+    second, _ = begin()
+    headroom.ring()
+    assert second.why() is None
+    second.cancel()
+    assert held_bytes() >= 0
