@@ -25,6 +25,7 @@ from logstream.cli.commands.storage import storage
 from logstream.cli.commands.verify import verify
 from logstream.cli.commands.version import version
 from logstream.cli.groups import LogStreamGroup
+from logstream.cli.query_command import QueryCommand
 
 INTERRUPTED = 130
 
@@ -63,7 +64,7 @@ _FIRST, _ASK, _MORE = "Run", "Ask", "Look after"
 app.command(rich_help_panel=_FIRST)(serve)
 app.command(rich_help_panel=_FIRST)(collect)
 app.command(rich_help_panel=_FIRST)(generate)
-app.command(rich_help_panel=_ASK)(query)
+app.command(rich_help_panel=_ASK, cls=QueryCommand)(query)
 app.command(rich_help_panel=_ASK)(sql)
 app.command(rich_help_panel=_ASK)(analyze)
 app.command(rich_help_panel=_ASK)(fields)

@@ -72,7 +72,7 @@ _FUNCTIONS: Final = {
     **dict.fromkeys(("includes", "strpos"), 'contains(a, "x")'),
     **dict.fromkeys(("startswith", "prefix"), 'starts_with(a, "x")'),
     **dict.fromkeys(("endswith", "suffix"), 'ends_with(a, "x")'),
-    **dict.fromkeys(("iff", "iif"), 'if(a > 1, "many", "one")'),
+    **dict.fromkeys(("iff",), 'if(a > 1, "many", "one")'),
     **dict.fromkeys(("tolower", "lcase"), "lower(a)"),
     **dict.fromkeys(("toupper", "ucase"), "upper(a)"),
     **dict.fromkeys(("relative_time", "time_bucket", "date_trunc"), "bucket(a, 1h)"),

@@ -63,8 +63,8 @@ def query(
     The query language: bare words and "phrases" look in the message; field:value,
     field:>=5, field:[1 TO 9], field:* and wildcards look in fields; AND, OR, NOT, -
     and parentheses combine. Pipes work on what was found, such as
-    'level:error | stats count() by source'. A query that begins with "-" goes after
-    "--".
+    'level:error | stats count() by source'. A single word that begins with "-" goes
+    after "--".
     """
     from logstream.cli.asking import ask, asked_of
     from logstream.cli.connect import open_backend

@@ -25,6 +25,7 @@ from logstream.cli.parameters import (
     Timeout,
     To,
 )
+from logstream.cli.query_command import QueryCommand
 
 app = typer.Typer(
     name="saved",
@@ -35,7 +36,7 @@ app = typer.Typer(
 _Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 
 
-@app.command()
+@app.command(cls=QueryCommand)
 def add(
     name: _Name,
     words: Annotated[
