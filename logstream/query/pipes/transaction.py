@@ -21,7 +21,7 @@ from logstream.query.values import Typed, Value, as_time
 MESSAGES = 100
 _LISTED = (
     "coalesce(to_json(list(message ORDER BY place) "
-    f"FILTER (WHERE place <= {MESSAGES}))::VARCHAR, '[]')"
+    f"FILTER (WHERE place < first_place + {MESSAGES}))::VARCHAR, '[]')"
 )
 _MADE: Final[dict[str, tuple[str, Kind]]] = {
     "first": ("min(ts)", "time"),
@@ -59,7 +59,7 @@ class Transaction(msgspec.Struct, frozen=True):
         by = ", ".join(keys)
         shown = ", ".join(f"{_MADE[name][0]} AS {one}" for name, one in made.items())
         relation = of(
-            f"(SELECT {by}, {shown} FROM ({self._placed(by)}) GROUP BY {by}, part)",
+            f"(SELECT {by}, {shown} FROM ({self._placed(by)}) GROUP BY {by}, first_place)",
             of("({})", read),
         )
         columns: dict[str, Value] = {
@@ -80,25 +80,22 @@ class Transaction(msgspec.Struct, frozen=True):
         )
 
     def _placed(self, by: str) -> str:
-        """Rows with the part that they are in, and their place in it."""
-        order = "ORDER BY ts, number"
+        """Rows with their place among those of the same values, and the first place of
+        the part that they are in. Each level is sorted once: parts in a third level
+        took three times as long.
+        """
+        order = f"PARTITION BY {by} ORDER BY ts, number"
         there = " AND ".join(f"{key} IS NOT NULL" for key in by.split(", "))
-        where = f"WHERE {there} AND ts IS NOT NULL"
+        rows = f"row_number() OVER ({order}) AS place"
+        where = f"FROM {{}} WHERE {there} AND ts IS NOT NULL"
         if self.pause_s is None:
-            parts = f"SELECT *, 0 AS part FROM {{}} {where}"
-        else:
-            pause_ns = round(self.pause_s * 1e9)
-            before = f"lag(epoch_ns(ts)) OVER (PARTITION BY {by} {order})"
-            gap = f"epoch_ns(ts)::HUGEINT - {before}"
-            gaps = f"SELECT *, ({gap}) > {pause_ns} AS begins FROM {{}} {where}"
-            parts = (
-                "SELECT *, count(*) FILTER (WHERE begins) OVER "
-                f"(PARTITION BY {by} {order} ROWS UNBOUNDED PRECEDING) AS part "
-                f"FROM ({gaps})"
-            )
+            return f"SELECT *, {rows}, 1 AS first_place {where}"
+        pause_ns = round(self.pause_s * 1e9)
+        gap = f"epoch_ns(ts)::HUGEINT - lag(epoch_ns(ts)) OVER ({order})"
         return (
-            f"SELECT *, row_number() OVER (PARTITION BY {by}, part {order}) AS place "
-            f"FROM ({parts})"
+            "SELECT *, coalesce(max(CASE WHEN begins THEN place END) OVER "
+            f"({order} ROWS UNBOUNDED PRECEDING), 1) AS first_place "
+            f"FROM (SELECT *, {rows}, ({gap}) > {pause_ns} AS begins {where})"
         )
 
 
