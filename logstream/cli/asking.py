@@ -231,10 +231,19 @@ def _print_plan(found: dict[str, Any], output: AnswerFormat) -> None:
     write("\n".join(lines) + "\n")
 
 
+def _advised(text: str) -> str:
+    """What else it may have been meant as; empty: nothing comes to mind."""
+    from logstream.query.advice import advice
+
+    found = "; ".join(advice(text))
+    return f"{found[:1].upper()}{found[1:]}." if found else ""
+
+
 def _summary(count: int, search: "Search") -> str:
     if count == 0:
         where = " in that time" if search.from_ns or search.to_ns else ""
-        return f"Nothing matches{where}. `logstream sources` lists what there is."
+        told = _advised(search.text) or "`logstream sources` lists what there is."
+        return f"Nothing matches{where}. {told}"
     noun = "entry" if count == 1 else "entries"
     more = ", the limit: --limit 0 shows all" if count == search.limit else ""
     return f"{count:,} {noun}{more}."

@@ -115,6 +115,14 @@ def behind_hint(word: str) -> str:
     return f": write {found}" if found else ""
 
 
+def apart_hint(word: str, value: str) -> str:
+    """Of a value in quotes right behind a word, such as `host="web"`."""
+    name = word.lstrip("{").rstrip("=!~<>")
+    if name == word or not name or not value.startswith('"'):
+        return ""
+    return f": write {name}:{value}" if len(value) <= 40 else f": write {name}:…"
+
+
 def _hint(found: str | None, name: str, known: Iterable[str], mark: str) -> str:
     if found is not None:
         return f": write {found}"

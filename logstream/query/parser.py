@@ -16,6 +16,7 @@ Each error has the offset of the token that did not fit and says what would have
 from typing import Final, NoReturn
 
 from logstream.core.errors import BadRequest
+from logstream.query.elsewhere import apart_hint
 from logstream.query.glob import Glob
 from logstream.query.lexer import syntax_error, tokenize
 from logstream.query.limits import (
@@ -278,7 +279,8 @@ class _Parser:
         """`foo(bar)` and `"a"b` are kept for later: today they would be an AND."""
         here = self._here
         if here.start == before.end and here.kind in (Kind.LEFT, Kind.WORD, Kind.REGEX):
-            self._fail(f"expected a blank before {here.shown}")
+            hint = apart_hint(before.text, here.text)
+            self._fail(f"expected a blank before {here.shown}{hint}")
 
     @property
     def _here(self) -> Token:
