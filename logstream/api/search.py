@@ -2,130 +2,25 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get, post
-from msgspec import Meta
 
 from logstream.api.bodies import AnyRequest
 from logstream.api.context import context_of, json_answer
+from logstream.api.entries import link_to, page_of, stream_of
 from logstream.api.errors import NotAcceptable
-from logstream.api.formats import MEDIA_TYPES, FormatName, format_of
+from logstream.api.formats import format_of
 from logstream.api.operations import Header, Operation, RequestBody
-from logstream.api.parameters import Fields, NoParameters, body_of, query_of
+from logstream.api.parameters import NoParameters, body_of, query_of
 from logstream.api.piped import Asked, answer_rows, explain, piped
 from logstream.api.reading import READ_PROBLEMS
-from logstream.api.selection import (
-    TIMEOUT_HELP,
-    Span,
-    limit_of,
-    select,
-    sort_field,
-    span_of,
-    timeout_of,
-)
-from logstream.api.shapes import (
-    ENTRY_EXAMPLE,
-    EntryOut,
-    EntryWithId,
-    entries_json,
-    entry_with_id,
-)
-from logstream.api.streaming import Rows, stream
-from logstream.api.streaming_parts import Sink, stream_parts
-from logstream.config.settings import QueryConfig
-from logstream.core.errors import (
-    BadRequest,
-    NotFound,
-    QuerySyntaxError,
-    TooLarge,
-)
-from logstream.storage.formats import write as write_result
-from logstream.storage.rows import Page
-from logstream.storage.selection import Selection
+from logstream.api.search_asked import LogsParameters, NextPage, QueryBody
+from logstream.api.selection import Span, select, span_of
+from logstream.api.shapes import ENTRY_EXAMPLE, EntryOut, EntryWithId, entry_with_id
+from logstream.core.errors import BadRequest, NotFound, QuerySyntaxError, TooLarge
 
-Order = Literal["asc", "desc"]
-
-_PROBLEMS = (
-    BadRequest,
-    QuerySyntaxError,
-    NotAcceptable,
-    TooLarge,
-    *READ_PROBLEMS,
-)
-
-_Filter = Annotated[
-    str, Meta(description="A query, such as `level:error status:>=500 timeout`.")
-]
-_From = "Begin of the time range, inclusive: RFC 3339, a number since 1970, `-15m`, "
-_To = "End of the time range, exclusive. The same forms as `from`."
-_Limit = (
-    "Entries at most; `query.default_limit` and `query.max_limit` bound it, and "
-    "`query.max_stream_rows` that of a stream by time, where 0 means all."
-)
-_Format = (
-    "`json`, `ndjson`, `csv`, `arrow` (IPC stream), `parquet`, or `table` (columns, "
-    "then rows); without it, what `Accept` names."
-)
-_Explain = "Answer what would be done instead: the SQL, the days and the blocks."
-_SortBy = "`timestamp`, `source`, `level`, `message`, or a field's (dotted) name."
-_Cursor = "From the `Link` header of the page before; all else stays the same."
-_Ids = 'Begin each entry with its `"id"`.'
-
-
-class LogsParameters(Fields, frozen=True, kw_only=True):
-    q: _Filter = ""
-    source: Annotated[
-        tuple[str, ...], Meta(description="One of these sources; repeat it for more.")
-    ] = ()
-    level: Annotated[
-        tuple[str, ...],
-        Meta(description="One of these levels; repeated, or with commas between."),
-    ] = ()
-    from_: Annotated[str, Meta(description=_From + "`now-1h`, `today`.")] = (
-        msgspec.field(name="from", default="")
-    )
-    to: Annotated[str, Meta(description=_To)] = ""
-    limit: Annotated[int | None, Meta(description=_Limit)] = None
-    sort_by: Annotated[str, Meta(description=_SortBy)] = "timestamp"
-    sort_order: Order = "desc"
-    cursor: Annotated[str, Meta(description=_Cursor)] = ""
-    ids: Annotated[bool, Meta(description=_Ids)] = False
-    timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
-    format: Annotated[FormatName | None, Meta(description=_Format)] = None
-    explain: Annotated[bool, Meta(description=_Explain)] = False
-
-
-class QueryBody(Fields, frozen=True, kw_only=True):
-    filter: _Filter | None = None
-    limit: Annotated[int | None, Meta(description=_Limit)] = None
-    from_: Annotated[
-        str | float | None, Meta(description=_From + "`now-1h`, `today`.")
-    ] = msgspec.field(name="from", default=None)
-    to: Annotated[str | float | None, Meta(description=_To)] = None
-    levels: Annotated[list[str] | None, Meta(description="One of these levels.")] = None
-    source: Annotated[
-        str | list[str] | None, Meta(description="This source, or one of these.")
-    ] = None
-    sort_by: Annotated[str, Meta(description=_SortBy)] = "timestamp"
-    sort_order: Order = "desc"
-    cursor: Annotated[str | None, Meta(description=_Cursor)] = None
-    ids: Annotated[bool, Meta(description=_Ids)] = False
-    timeout_s: Annotated[float | None, Meta(description=TIMEOUT_HELP)] = None
-    format: Annotated[FormatName | None, Meta(description=_Format)] = None
-    explain: Annotated[bool, Meta(description=_Explain)] = False
-
-
-class NextPage(Fields, frozen=True, kw_only=True):
-    """What the link to the next page of a query adds; the body is sent again."""
-
-    cursor: Annotated[str, Meta(description="Wins over the body's.")] = ""
-    from_: Annotated[str, Meta(description="Wins over the body's.")] = msgspec.field(
-        name="from", default=""
-    )
-    to: Annotated[str, Meta(description="Wins over the body's.")] = ""
+_PROBLEMS = (BadRequest, QuerySyntaxError, NotAcceptable, TooLarge, *READ_PROBLEMS)
 
 
 @get(
@@ -164,8 +59,8 @@ async def list_entries(request: AnyRequest) -> Response[bytes]:
         context.engine, span, text=asked.q, levels=levels, sources=asked.source
     )
     if how != "json":
-        return await _stream(request, asked, selection, asked.cursor, how)
-    body, cursor = await _page(request, asked, selection, asked.cursor)
+        return await stream_of(request, asked, selection, asked.cursor, how)
+    body, cursor = await page_of(request, asked, selection, asked.cursor)
     repeat = [
         ("q", asked.q),
         *(("source", source) for source in asked.source),
@@ -176,7 +71,7 @@ async def list_entries(request: AnyRequest) -> Response[bytes]:
         ("ids", "true" if asked.ids else ""),
         ("timeout_s", "" if asked.timeout_s is None else f"{asked.timeout_s:g}"),
     ]
-    return json_answer(body, _link("/api/v1/logs", repeat, span, cursor))
+    return json_answer(body, link_to("/api/v1/logs", repeat, span, cursor))
 
 
 @post(
@@ -228,9 +123,9 @@ async def query(request: AnyRequest) -> Response[bytes]:
         return await answer_rows(request, rows, piped_query, how)
     selection = select(context.engine, span, text=text, levels=levels, sources=sources)
     if how != "json":
-        return await _stream(request, asked, selection, start, how)
-    body, cursor = await _page(request, asked, selection, start)
-    return json_answer(body, _link("/api/v1/query", [], span, cursor))
+        return await stream_of(request, asked, selection, start, how)
+    body, cursor = await page_of(request, asked, selection, start)
+    return json_answer(body, link_to("/api/v1/query", [], span, cursor))
 
 
 @get(
@@ -302,115 +197,3 @@ def _rows(
         timeout_s=asked.timeout_s,
         is_sorted=bool(cursor) or not by_time,
     )
-
-
-async def _page(
-    request: AnyRequest,
-    asked: LogsParameters | QueryBody,
-    selection: Selection,
-    cursor: str,
-) -> tuple[bytes, str | None]:
-    """One page as JSON, and the cursor of the next."""
-    context = context_of(request)
-    config = context.settings.query
-    limit = limit_of(
-        asked.limit, default=config.default_limit, largest=config.max_limit
-    )
-    sort_by = sort_field(asked.sort_by)
-    timeout_s = timeout_of(asked.timeout_s, config)
-
-    def read() -> tuple[bytes, str | None]:
-        page: Page = context.engine.reader.entries(
-            selection,
-            limit=limit,
-            sort_by=sort_by,
-            descending=asked.sort_order == "desc",
-            cursor=cursor or None,
-        )
-        return entries_json(page.rows, ids=asked.ids), page.cursor
-
-    return await context.reads.run(read, request=request, timeout_s=timeout_s)
-
-
-async def _stream(
-    request: AnyRequest,
-    asked: LogsParameters | QueryBody,
-    selection: Selection,
-    cursor: str,
-    how: FormatName,
-) -> Response[bytes]:
-    """The same entries in another format; by time, as many as there are."""
-    context = context_of(request)
-    config = context.settings.query
-    sort_by = sort_field(asked.sort_by)
-    whole = asked.limit == 0 and sort_by == "timestamp"
-    limit = config.max_stream_rows if whole else _stream_limit(asked, config)
-    timeout_s = timeout_of(asked.timeout_s, config)
-    if how != "ndjson":
-        if cursor or sort_by != "timestamp":
-            raise BadRequest(f"As {how} entries come by timestamp, and from the first.")
-        rows = partial(
-            context.engine.reader.rows,
-            selection,
-            limit=limit,
-            descending=asked.sort_order == "desc",
-            ids=asked.ids,
-        )
-
-        def write(sink: Sink) -> None:
-            if whole and (count := context.engine.reader.count(selection)) > limit:
-                raise TooLarge(
-                    f"There are {count} entries, more than {limit} "
-                    "(query.max_stream_rows): narrow the time range or the filter."
-                )
-            rows(lambda result: write_result(result, how, sink))
-
-        return await stream_parts(
-            context.reads,
-            request,
-            write,
-            media_type=MEDIA_TYPES[how],
-            timeout_s=timeout_s or config.timeout_s,
-        )
-
-    def read(limit: int, start: str | None) -> Page:
-        return context.engine.reader.entries(
-            selection,
-            limit=limit,
-            sort_by=sort_by,
-            descending=asked.sort_order == "desc",
-            cursor=start,
-        )
-
-    pages = Rows(
-        read=read,
-        limit=limit,
-        cursor=cursor or None,
-        whole=whole,
-        ids=asked.ids,
-        timeout_s=timeout_s,
-    )
-    return await stream(context.reads, request, pages)
-
-
-def _stream_limit(asked: LogsParameters | QueryBody, config: QueryConfig) -> int:
-    """Only by time does a long stream cost no more for each entry than a short one."""
-    if asked.sort_by == "timestamp":
-        return limit_of(
-            asked.limit,
-            default=config.default_limit,
-            largest=config.max_stream_rows,
-            key="query.max_stream_rows",
-        )
-    return limit_of(asked.limit, default=config.default_limit, largest=config.max_limit)
-
-
-def _link(
-    path: str, repeat: list[tuple[str, str]], span: Span, cursor: str | None
-) -> dict[str, str] | None:
-    """The way to the next page, with relative times pinned to what they meant."""
-    if cursor is None:
-        return None
-    times = [("from", span.begins or ""), ("to", span.ends or "")]
-    pairs = [(key, value) for key, value in (*repeat, *times) if value]
-    return {"Link": f'<{path}?{urlencode([*pairs, ("cursor", cursor)])}>; rel="next"'}
