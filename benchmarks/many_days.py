@@ -28,6 +28,7 @@ from logstream.cli.configuration import plugins_of
 from logstream.collectors.traffic import generate
 from logstream.config.settings import Settings, StorageConfig
 from logstream.query import compile_filter
+from logstream.query.query import compile_query
 from logstream.runtime.local import LocalEngine, open_local_engine
 from logstream.storage.batch import Batch
 from logstream.storage.compaction import Compactor
@@ -35,6 +36,7 @@ from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
 from logstream.storage.partition import start_ns
 from logstream.storage.partitions import Partitions
+from logstream.storage.results import Result
 from logstream.storage.selection import Selection
 
 _NEWEST = date(2026, 10, 31)
@@ -71,6 +73,15 @@ def _by_field(engine: LocalEngine) -> object:
     return len(engine.reader.frequency(Selection(), group_by="status"))
 
 
+def _piped(engine: LocalEngine) -> object:
+    plan = compile_query("* | stats avg(status) as mean, count() by host").plan()
+
+    def count(result: Result) -> int:
+        return sum(len(rows) for rows in result.batches())
+
+    return engine.statements.run(plan, count)
+
+
 ASKED: dict[str, tuple[str, Callable[[LocalEngine], object]]] = {
     "newest": ("newest 100, over all time", _newest),
     "hour": ("count of the last hour", _last_hour),
@@ -78,6 +89,7 @@ ASKED: dict[str, tuple[str, Callable[[LocalEngine], object]]] = {
     "stats": ("statistics of all", _stats),
     "nowhere": ("a value that is nowhere, in all", _nowhere),
     "field": ("group by a field, all", _by_field),
+    "piped": ("average by a field, in pipes, all", _piped),
 }
 
 

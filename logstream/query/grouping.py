@@ -53,17 +53,20 @@ def _parts(
 ) -> Parts | None:
     if table.scan is None or not table.is_by_row:
         return None
-    partial: list[tuple[str, Sql]] = list(keys)
-    final = [(name, Sql(name)) for name, _ in keys]
+    by: list[tuple[str, Sql]] = []
+    partial: list[tuple[str, Sql]] = []
     merged: list[Sql] = []
     for value in (*(value for _, value in results), *([having] if having else [])):
-        if value.merged is None:
-            return None
-        names = [table.builder.alias() for _ in value.merged.parts]
-        partial += zip(names, value.merged.parts, strict=True)
-        merged.append(Sql(value.merged.template.format(*names)))
+        made = value.merged
+        if made is None or (made.by and by):
+            return None  # grouped by the values of two, there may be as many as rows
+        named = [(table.builder.alias(), one) for one in (*made.by, *made.parts)]
+        by += named[: len(made.by)]
+        partial += named[len(made.by) :]
+        merged.append(Sql(made.template.format(*(name for name, _ in named))))
+    final = [(name, Sql(name)) for name, _ in keys]
     final += [(name, sql) for (name, _), sql in zip(results, merged, strict=False)]
-    each = _select(partial, table.relation, len(keys))
+    each = _select([*keys, *by, *partial], table.relation, len(keys) + len(by))
     if names_read(each) != {table.scan.name} or _OTHER_ROWS.search(each.text):
         return None
     name = table.builder.alias()

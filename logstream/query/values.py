@@ -28,6 +28,8 @@ class Merged(msgspec.Struct, frozen=True):
     """Those that are needed of each."""
     template: str
     """Of the whole, over columns of theirs: `{0}` is the first."""
+    by: tuple[Sql, ...] = ()
+    """Keys that the parts are grouped by besides; their columns are the first."""
 
 
 class Typed(msgspec.Struct, frozen=True):

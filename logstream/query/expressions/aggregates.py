@@ -1,5 +1,6 @@
 """Aggregates: what `stats` computes over the rows of a group, such as `avg(took)`."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -27,6 +28,7 @@ from logstream.query.values import (
 
 MOST_VALUES = 1_000
 """In the list that `values` makes."""
+_PLACE = re.compile(r"\{([0-9])\}")
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -133,14 +135,12 @@ def _count_if(values: Sequence[Value], _: Sequence[Expression], at: Context) -> 
 
 
 def _uniq(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
-    texts = [_distinct(value) for value in values]
-    if len(texts) == 1:
-        sql = of("count(DISTINCT {})", texts[0])
-    else:
-        marks = ", ".join("{}" for _ in texts)
-        there = of(" OR ".join("{} IS NOT NULL" for _ in texts), *texts)
-        sql = of(f"count(DISTINCT CASE WHEN {{}} THEN ({marks}) END)", there, *texts)
-    return Typed(_over(sql, at), "integer")
+    text = "count(DISTINCT {0})"
+    if len(values) > 1:
+        marks = [f"{{{place}}}" for place in range(len(values))]
+        there = " OR ".join(f"{mark} IS NOT NULL" for mark in marks)
+        text = f"count(DISTINCT CASE WHEN {there} THEN ({', '.join(marks)}) END)"
+    return _of_distinct(text, values, at)
 
 
 def _distinct(value: Value) -> Sql:
@@ -150,8 +150,18 @@ def _distinct(value: Value) -> Sql:
 def _uniq_approx(
     values: Sequence[Value], _: Sequence[Expression], at: Context
 ) -> Typed:
-    sql = of("approx_count_distinct({})", _distinct(values[0]))
-    return Typed(_over(sql, at), "integer")
+    return _of_distinct("approx_count_distinct({0})", values, at)
+
+
+def _of_distinct(template: str, values: Sequence[Value], at: Context) -> Typed:
+    """What takes each value once; of parts, those that each has."""
+    found = [_distinct(value) for value in values]
+    places = [int(place) for place in _PLACE.findall(template)]
+    each = (found[place] for place in places)  # parameters have the order of the text
+    whole = _over(of(_PLACE.sub("{}", template), *each), at)
+    if at.where is not None:
+        found = [of("CASE WHEN {} THEN {} END", at.where, one) for one in found]
+    return Typed(whole, "integer", merged=Merged((), template, by=tuple(found)))
 
 
 def _sum(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
