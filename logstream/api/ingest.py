@@ -6,7 +6,7 @@ An answer of 200 means: on disk. A batch is stored as a whole or not at all; wit
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, post
@@ -21,8 +21,14 @@ from logstream.api.errors import (
     UnsupportedMediaType,
 )
 from logstream.api.idempotency import KEY_PARAMETER, Keyed, key_of
+from logstream.api.ingest_headers import (
+    POSITIONS_HEADER,
+    Form,
+    form_of,
+    positions_of,
+)
 from logstream.api.operations import Header, Operation, RequestBody
-from logstream.api.parameters import Fields, NoParameters, query_of, where
+from logstream.api.parameters import Fields, NoParameters, query_of
 from logstream.api.shapes import ENTRY_EXAMPLE, Accepted, EntryIn, Ok, RejectedEntry
 from logstream.core.errors import (
     BadRequest,
@@ -37,30 +43,8 @@ from logstream.core.timestamps import now_ns
 from logstream.pipeline.decode import Decoded, decode_array, decode_one
 from logstream.pipeline.intake_stream import Remember, StreamResult
 
-POSITIONS_HEADER = "LogStream-Positions"
-MAX_POSITION_NAME_CHARS = 512
 MAX_LISTED = 100
 """Rejected entries that an answer lists; the rest is only counted."""
-
-Form = Literal["json", "lines", "sniff"]
-
-_FORMS: dict[str, Form] = {
-    "application/json": "json",
-    "text/json": "json",
-    "application/x-ndjson": "lines",
-    "application/ndjson": "lines",
-    "application/jsonl": "lines",
-    "application/x-jsonlines": "lines",
-    "application/jsonlines": "lines",
-    "application/json-lines": "lines",
-    "application/stream+json": "lines",
-    # What senders say that say nothing: `curl -d` and `--data-binary` among them.
-    "": "sniff",
-    "application/x-www-form-urlencoded": "sniff",
-    "application/octet-stream": "sniff",
-    "text/plain": "sniff",
-}
-_CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 
 _OK = b'{"status":"ok"}'
 
@@ -99,7 +83,7 @@ class BatchParameters(Fields, frozen=True, kw_only=True):
 async def add_entry(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
     query_of(request, NoParameters)
-    _form_of(request)
+    form_of(request)
     key = key_of(request)
     if key is None:
         return await _store_entry(context, request, None)
@@ -179,8 +163,8 @@ def _entry_cap(context: ApiContext) -> Cap:
 async def add_batch(request: AnyRequest) -> Response[bytes]:
     context = context_of(request)
     partial = query_of(request, BatchParameters).partial
-    positions = _positions_of(request)
-    form = _form_of(request)
+    positions = positions_of(request)
+    form = form_of(request)
     key = key_of(request)
     if key is None:
         batch = _Batch(context, partial=partial, positions=positions)
@@ -302,54 +286,3 @@ class _Batch:
             async for block in blocks:
                 await stream.feed(block)
             return await stream.commit()
-
-
-def _form_of(request: AnyRequest) -> Form:
-    """What the body claims to be.
-
-    Raises:
-        UnsupportedMediaType: a type, or a charset, that is not taken.
-    """
-    kind, _, options = request.headers.get("content-type", "").partition(";")
-    name = kind.strip().lower()
-    for option in options.split(";"):
-        key, _, value = option.strip().partition("=")
-        charset = value.strip().strip('"').lower()
-        if key.strip().lower() == "charset" and charset not in _CHARSETS:
-            raise UnsupportedMediaType(
-                f"The charset {charset[:40]!r} is not taken: send UTF-8."
-            )
-    found = _FORMS.get(name)
-    if found is None:
-        if name.endswith("+json"):
-            return "json"
-        raise UnsupportedMediaType(
-            f"The Content-Type {name[:80]!r} is not taken here: send application/json, "
-            "or application/x-ndjson to /api/v1/logs/batch."
-        )
-    return found
-
-
-def _positions_of(request: AnyRequest) -> Mapping[str, Any]:
-    """The positions header.
-
-    Raises:
-        BadRequest: it is no JSON object, or a name in it is too long.
-    """
-    header = request.headers.get(POSITIONS_HEADER)
-    if header is None:
-        return {}
-    raw = header.encode("latin-1")
-    try:
-        positions = msgspec.json.decode(raw, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(
-            f"The header {POSITIONS_HEADER} is no JSON object: {where(raw, str(error))}"
-        ) from None
-    for name in positions:
-        if not 0 < len(name) <= MAX_POSITION_NAME_CHARS:
-            raise BadRequest(
-                f"The header {POSITIONS_HEADER} has a name of {len(name)} characters; "
-                f"1 to {MAX_POSITION_NAME_CHARS} are taken."
-            )
-    return positions

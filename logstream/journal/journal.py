@@ -9,38 +9,23 @@ import errno
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
-import msgspec
-
-from logstream.core.errors import BadRequest, DiskFull, StorageError
+from logstream.core.errors import DiskFull, StorageError
 from logstream.journal.answers import Answer, Answers
 from logstream.journal.files import SegmentFiles
 from logstream.journal.positions import Positions, Stamped
 from logstream.journal.segment import MAX_LINES, Segment
 from logstream.journal.staging import Staging
+from logstream.journal.tickets import Ticket, check_positions, take_group
 from logstream.telemetry.metrics import FSYNC_SECONDS, GROUP_REQUESTS, JOURNAL_SEGMENTS
 
 _log = logging.getLogger(__name__)
 
-_MAX_GROUP_BYTES = 16 * 1_048_576
 _BUSY_PAUSE_S = 0.01
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _CLOSE_TIMEOUT_S = 30.0
-_encode = msgspec.json.Encoder().encode
-
-
-class Ticket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A request's entries on their way to the disk."""
-
-    payload: bytes
-    """Canonical NDJSON."""
-    lines: int
-    positions: Mapping[str, Any] = {}
-    answers: Mapping[str, Answer] = {}
-    done: Any
-    """The caller's own, handed back with `on_group`."""
 
 
 GroupDone = Callable[[Sequence[Ticket], Segment | StorageError], None]
@@ -196,7 +181,7 @@ class Journal:
                     break
                 else:
                     self._wake.wait(_BUSY_PAUSE_S)
-            group, self._waiting = _take_group(self._waiting)
+            group, self._waiting = take_group(self._waiting)
             cut = self._is_due() and self._has_time()
             if cut:
                 self._cut_wanted = False
@@ -313,25 +298,6 @@ class Journal:
             self.answers.note(segment.answers)
             JOURNAL_SEGMENTS.inc()
             self._on_segment(segment)
-
-
-def _take_group(waiting: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
-    """As many as share one frame: at least one, then up to the limits of a frame."""
-    size = lines = 0
-    for count, ticket in enumerate(waiting):
-        size += len(ticket.payload)
-        lines += ticket.lines
-        if count and (size > _MAX_GROUP_BYTES or lines >= MAX_LINES):
-            return waiting[:count], waiting[count:]
-    return waiting, []
-
-
-def check_positions(positions: Mapping[str, Any]) -> None:
-    """Raises BadRequest, to the one whose they are: a group shares its frame."""
-    try:
-        _encode(positions)
-    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise BadRequest(f"A position cannot be stored: {error}.") from None
 
 
 def _storage_error(failure: Exception) -> StorageError:

@@ -21,8 +21,9 @@ from logstream.core.errors import (
     StorageError,
 )
 from logstream.journal.answers import Answer
-from logstream.journal.journal import Journal, Ticket
+from logstream.journal.journal import Journal
 from logstream.journal.segment import Segment
+from logstream.journal.tickets import Ticket
 from logstream.pipeline.acks import Acks
 from logstream.pipeline.decode import Decoded, Rejection
 from logstream.pipeline.gate import Gate

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from logstream.journal import answers as answers_module
 from logstream.journal.answers import Answer, Answers
 from logstream.journal.files import DiskFiles
-from logstream.journal.journal import Journal, Ticket
+from logstream.journal.journal import Journal
 from logstream.journal.positions import Positions
 from logstream.journal.recovery import recover
 from logstream.journal.segment import Segment
+from logstream.journal.tickets import Ticket
 
 S = 1_000_000_000
 

@@ -12,10 +12,11 @@ import pytest
 
 from logstream.core.errors import BadRequest, DiskFull, StorageError
 from logstream.journal.files import DiskFiles, SegmentFile
-from logstream.journal.journal import Journal, Ticket
+from logstream.journal.journal import Journal
 from logstream.journal.positions import Positions
 from logstream.journal.recovery import recover
 from logstream.journal.segment import Segment
+from logstream.journal.tickets import Ticket
 
 WAIT_S = 150.0
 

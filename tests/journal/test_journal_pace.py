@@ -7,9 +7,10 @@ from queue import SimpleQueue
 
 from logstream.core.errors import StorageError
 from logstream.journal.files import DiskFiles
-from logstream.journal.journal import Journal, Ticket
+from logstream.journal.journal import Journal
 from logstream.journal.positions import Positions
 from logstream.journal.segment import Segment
+from logstream.journal.tickets import Ticket
 
 WAIT_S = 150.0
 

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from logstream.core.errors import StorageError
 from logstream.journal.files import DiskFiles
-from logstream.journal.journal import Journal, Ticket
+from logstream.journal.journal import Journal
 from logstream.journal.positions import MAX_REMOVED, Positions
 from logstream.journal.recovery import recover
 from logstream.journal.segment import Segment
+from logstream.journal.tickets import Ticket
 
 
 class Run:
