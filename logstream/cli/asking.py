@@ -140,10 +140,20 @@ def ask_rows(backend: "Backend", text: str, asked: Asked) -> None:
 def _ask_rows(backend: "Backend", text: str, asked: Asked, *, bars: bool) -> None:
     from logstream.cli.charts.answers import write_drawn
     from logstream.cli.charts.shape import is_bucketed
-    from logstream.cli.rows import write_rows
+    from logstream.cli.entries import entries_of, write_entries
+    from logstream.cli.rows import say_more, write_rows
 
-    table = backend.table(_search(text, asked, is_piped=True))
+    search = _search(text, asked, is_piped=True)
+    table = backend.table(search)
     is_table = asked.output is AnswerFormat.table
+    if is_table and not table.rows and is_terminal():
+        typer.echo(_summary(0, search), err=True)
+        return
+    if is_table and (entries := entries_of(table)) is not None:
+        write_entries(entries, OutputFormat.table, ids=False, color=asked.color)
+        if table.truncated and is_terminal():
+            say_more(len(table.rows))
+        return
     wanted = is_terminal() if asked.chart is None else asked.chart
     bucketed = is_bucketed(text)
     if is_table and wanted and (bars or asked.chart or bucketed):

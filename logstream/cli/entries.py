@@ -16,6 +16,7 @@ from logstream.cli.output import (
     write_ndjson,
 )
 from logstream.cli.tables import STYLES, cell, console
+from logstream.core.results import Table
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -48,6 +49,24 @@ def write_entries(
             for entry in counted:
                 write(plain_line(entry) + "\n")
     return counted.count
+
+
+def entries_of(table: Table) -> list[Found] | None:
+    """What rows of pipes are, where they are entries still; None: they are not."""
+    if tuple(column.name for column in table.columns) != _COLUMNS:
+        return None
+    if any(not isinstance(row[4], dict) or None in row[:4] for row in table.rows):
+        return None
+    return [
+        Found(
+            timestamp=row[0],
+            source=row[1],
+            level=row[2],
+            message=row[3],
+            fields=msgspec.Raw(msgspec.json.encode(row[4])),
+        )
+        for row in table.rows
+    ]
 
 
 class _Counted:

@@ -200,3 +200,18 @@ def test_entries_are_printed_before_the_next_page_is_read(
         rest = process.stdout.readlines()
     assert waited == [True]
     assert [first, *rest] == [first] * 1000
+
+
+def test_entries_behind_pipes_are_printed_as_entries(
+    run: Run, place: tuple[str, ...]
+) -> None:
+    plain = run("query", "web", "-n", "2", *place).stdout
+    assert plain == b""
+    plain = run("query", "source:web", "-n", "2", *place).stdout
+    assert plain.startswith(b"2026-01-01T00:00:39Z INFO web m39 n=39 ")
+    assert run("query", "source:web | head 2", *place).stdout == plain
+    added = run("query", "source:web | head 1 | eval x = n + 1", *place).stdout
+    assert b" n=39 " in added
+    assert added.endswith(b" x=40.0\n")
+    rows = run("query", "source:web | head 1 | fields timestamp, message", *place)
+    assert rows.stdout == b"2026-01-01T00:00:39Z\tm39\n"
