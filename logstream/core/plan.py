@@ -23,6 +23,8 @@ class First(msgspec.Struct, frozen=True):
     order: Sql
     """What stands behind ORDER BY."""
     rows: int
+    by: tuple[str, ...] = ()
+    """Of each combination of these columns of the scan; empty: in all."""
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Scans while compiling: the expressions over entries that a query needs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from logstream.core.plan import First, Scan, ScanColumn
@@ -57,6 +58,10 @@ class ScanBuilder:
             self._columns[key] = found
         return Sql(found.alias)
 
+    def has(self, sql: Sql) -> bool:
+        """Whether it is one of the columns, and nothing made of them."""
+        return any(sql.text == one.alias for one in self._columns.values())
+
     def own(self, name: str) -> Sql:
         """A column of the entry: `timestamp`, `source`, `level`, `message`, `id`."""
         return self.column(("own", name), safe=Sql(name))
@@ -66,9 +71,13 @@ class ScanBuilder:
         text = "coalesce(CAST(CAST(fields AS JSON) AS VARCHAR), '{}')"
         return self.column("fields", safe=Sql(text))
 
-    def take_first(self, order: Sql, rows: int) -> bool:
-        """Only these rows are needed of each day; False: others are as well."""
-        wanted = First(order, rows)
+    def take_first(self, order: Sql, rows: int, by: Sequence[Sql] = ()) -> bool:
+        """Only these rows are needed of each day; False: others are as well.
+
+        Args:
+            by: Columns of the scan, and nothing made of them: of each of their values.
+        """
+        wanted = First(order, rows, tuple(one.text for one in by))
         fits = not self._taken or self.first == wanted
         self.first = wanted if fits else None
         self._taken = True

@@ -232,8 +232,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     def limited(self, rows: int, offset: int = 0) -> "Table":
         """Rows by the order that they have."""
         if self.is_whole and self.scan is not None:
-            by_time = _newest_first(self.scan)
-            keys = self.keys if self.order not in ((), by_time) else by_time
+            by_time, keys = _newest_first(self.scan), self._own_order(self.scan)
             if keys and self.scan.take_first(sql_of_order(keys), rows + offset):
                 if keys == by_time:
                     self.scan.newest = rows + offset
@@ -245,6 +244,21 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             self.relation,
         )
         return msgspec.structs.replace(self, relation=relation, is_whole=False)
+
+    def take_first(self, rows: int, by: Sequence[Sql]) -> None:
+        """Say that so many rows of each of these values will do, by the order that they
+        have. It is no more than that: which rows stay has to be asked for too.
+        """
+        scan = self.scan
+        if not self.is_whole or scan is None or not all(map(scan.has, by)):
+            return
+        if order := self._own_order(scan):
+            scan.take_first(sql_of_order(order), rows, by)
+
+    def _own_order(self, scan: ScanBuilder) -> tuple[Order, ...]:
+        """By columns of the scan itself; none: it cannot be said so."""
+        by_time = _newest_first(scan)
+        return self.keys if self.order not in ((), by_time) else by_time
 
     def reversed(self) -> "Table":
         """The same rows, the last first."""

@@ -1,5 +1,6 @@
 """Scanning: the SQL of one scan of a plan over the days that it reads."""
 
+import re
 from collections.abc import Sequence
 
 from logstream.core.doubts import has_doubts
@@ -8,6 +9,7 @@ from logstream.core.sql import Sql
 from logstream.storage.planning import Look
 from logstream.storage.selection import Selection, union
 
+_NAME = re.compile(r"\w+")
 _FEW_ROWS = 1100
 """As `late_materialization_max_rows` has it."""
 
@@ -38,7 +40,8 @@ def over_days(scan: Scan, looks: Sequence[Look], where: Sql, *, fast: bool) -> S
     )
     values = tuple(value for sql in columns for value in sql.params)
     looks = looks or [Look(relation=union([]))]
-    parts = [_of_day(Sql(select, values), look, where, scan.first) for look in looks]
+    first = _worth_it(scan)
+    parts = [_of_day(Sql(select, values), look, where, first) for look in looks]
     text = " UNION ALL ".join(f"({one.text})" for one in parts)
     return Sql(text, tuple(value for one in parts for value in one.params))
 
@@ -50,8 +53,13 @@ def _of_day(select: Sql, look: Look, where: Sql, first: First | None) -> Sql:
     among = look.among(where.text)
     select = Sql(look.settled(select.text), select.params)
     every = (*select.params, *where.params)
-    if first is None:
+    if first is None or (first.by and not look.table):
         return Sql(f"SELECT {select.text} FROM {among}", every)
+    if first.by:
+        each = f"(SELECT {select.text}, rowid FROM {among})"
+        found = f"SELECT rowid FROM {_of_each(first, each)}"
+        text = f"SELECT {select.text} FROM {look.table} WHERE rowid IN ({found})"
+        return Sql(text, (*select.params, *every, *first.order.params))
     order = f"ORDER BY {first.order.text} LIMIT {first.rows:d}"
     every = (*every, *first.order.params)
     if not look.table or first.rows > _FEW_ROWS:
@@ -60,3 +68,20 @@ def _of_day(select: Sql, look: Look, where: Sql, first: First | None) -> Sql:
     found = f"SELECT rowid FROM (SELECT {select.text}, rowid FROM {among}) {order}"
     text = f"SELECT {select.text} FROM {look.table} WHERE rowid IN ({found})"
     return Sql(text, (*select.params, *every))
+
+
+def _worth_it(scan: Scan) -> First | None:
+    """The first of each value are found out first only for more than these values."""
+    if scan.first is None or not scan.first.by:
+        return scan.first
+    known = {*scan.first.by, *_NAME.findall(scan.first.order.text)}
+    return scan.first if {one.alias for one in scan.columns} - known else None
+
+
+def _of_each(first: First, rows: str) -> str:
+    """The first of these rows of each value. Of one, by DISTINCT: twice as fast."""
+    by, order = ", ".join(first.by), first.order.text
+    if first.rows == 1:
+        return f"(SELECT DISTINCT ON ({by}) rowid FROM {rows} ORDER BY {order})"
+    number = f"row_number() OVER (PARTITION BY {by} ORDER BY {order})"
+    return f"(SELECT rowid FROM {rows} QUALIFY {number} <= {first.rows:d})"

@@ -340,3 +340,23 @@ def test_names_that_users_choose_are_never_sql(ask: Any, name: str) -> None:
         rows = ask(text)
         assert rows
         assert column in rows[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("* | dedup host", 1),
+        ("* | dedup 3 host, level", 2),
+        ("* | sort by took | dedup host", 1),
+        ("* | where took > 1 | dedup host", 0),
+        ("* | eval h = upper(host) | dedup h", 0),
+        ("* | head 10 | dedup host", 0),
+    ],
+)
+def test_dedup_asks_for_the_first_rows_of_each_value_alone(
+    text: str, columns: int
+) -> None:
+    """Where each row is an entry still, and what it goes by is read as it is."""
+    (scan,) = parse_query(text).plan().scans
+    by = () if scan.first is None else scan.first.by
+    assert len(by) == columns

@@ -28,6 +28,7 @@ class Dedup(msgspec.Struct, frozen=True):
     def apply(self, table: Table) -> Table:
         names = self.names or _all(table)
         keys = [table.typed(name).sql for name in names]
+        table.take_first(self.rows, keys)
         order = order_by(table.newest_first())
         marks = ", ".join("{}" for _ in keys)
         if self.rows == 1:

@@ -59,7 +59,8 @@ class Transaction(msgspec.Struct, frozen=True):
         by = ", ".join(keys)
         shown = ", ".join(f"{_MADE[name][0]} AS {one}" for name, one in made.items())
         relation = of(
-            f"(SELECT {by}, {shown} FROM ({self._placed(by)}) GROUP BY {by}, first_place)",
+            f"(SELECT {by}, {shown} FROM ({self._placed(by)}) "
+            f"GROUP BY {by}, first_place)",
             of("({})", read),
         )
         columns: dict[str, Value] = {
