@@ -1,6 +1,6 @@
 """Times in a query: `2025-05-13`, `2025-05`, `today`, `now-1h`, and what each covers.
 
-A day or a month is the whole of it: `>` is after its end, `<=` up to its end. Anything
+A day, a month or a year is the whole of it: `>` is after its end, `<=` up to its end. Anything
 else is one instant. All is UTC.
 """
 
@@ -12,12 +12,14 @@ from logstream.core.relative_time import parse_duration, parse_time
 from logstream.core.timestamps import MAX_NS, NS_PER_S, TimestampError
 
 _DAY_NS = 86_400 * NS_PER_S
+_YEAR = re.compile(r"19[7-9][0-9]|2[01][0-9]{2}|22[0-5][0-9]|226[01]")
+"""As a number since 1970, it would be less than an hour."""
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _RELATIVE = re.compile(r" *(now|today|yesterday|[+-])", re.IGNORECASE)
 _LENGTH = re.compile(r"[0-9][0-9.]*[a-z].*", re.IGNORECASE)
 _HELP = (
-    "write it as 2025-05-01T00:00:00Z, 2025-05-01 or 2025-05 (all of it), now-15m, "
+    "write it as 2025-05-01T00:00:00Z, 2025-05-01, 2025-05 or 2025 (all of it), now-15m, "
     "today or yesterday"
 )
 
@@ -30,6 +32,8 @@ def covered(text: str, now_ns: int) -> tuple[int, int]:
     """
     text = text.strip()
     try:
+        if _YEAR.fullmatch(text):
+            return _month(int(text), 1)[0], _month(int(text), 12)[1]
         if found := _MONTH.fullmatch(text):
             return _month(int(found[1]), int(found[2]))
         start = parse_time(text, now_ns=now_ns)
