@@ -3,7 +3,8 @@
 In order of source, level and the shape of the message (its digits left out), entries
 that look alike stand side by side: they compress to two thirds, and a word or a value
 is in few blocks. What is rewritten is a copy of the file, so that queries go on, and
-loads into the day wait only while it is copied and while it is replaced.
+loads into the day wait only while it is copied and while it is replaced. Entries that
+are too large to be sorted in the memory there is stay in the order in which they came.
 
     copy      day.gN.copy   of the checkpointed file
     rewrite   day.gN.new    checkpointed, then compared with the copy
@@ -80,6 +81,12 @@ SELECT *, row_number() OVER () - 1 FROM (
     FROM old.entries LEFT JOIN spread ON id = moved
     ORDER BY {", ".join(f"coalesce({name}, {sql})" for sql, name in _ORDER)})
 """
+_REWRITE_UNSORTED = """
+INSERT INTO new.entries
+SELECT id, timestamp, source, level, message, fields, row_number() OVER () - 1
+FROM old.entries
+"""
+"""Of entries of 3 KB on average, a sort holds more than it may, spilled or not."""
 _NAMES = """
 WITH sampled AS MATERIALIZED (SELECT json_keys(CAST(fields AS JSON)) AS keys
     FROM old.entries USING SAMPLE 4096 ROWS (reservoir, 1))
@@ -250,7 +257,12 @@ class Compactor:
             else:
                 known = spreading.choose(db, _ORDER)
             db.execute("INSERT INTO new.applied SELECT * FROM old.applied")
-            db.execute(_REWRITE)
+            try:
+                db.execute(_REWRITE)
+            except duckdb.OutOfMemoryException:
+                _log.info("The entries of %s are too large to be sorted.", work.day)
+                db.execute(_REWRITE_UNSORTED)
+                known = msgspec.structs.replace(known, columns=False)
             text = "INSERT INTO new.compacted SELECT ?, count(*) FROM new.entries"
             db.execute(text, (key,))
             db.execute("CHECKPOINT new")
@@ -337,6 +349,7 @@ class _Work:
     def __init__(self, partition: Partition, old: Path) -> None:
         generation = partition.generation + 1
         stem = f"{partition.day.isoformat()}.g{generation}"
+        self.day = partition.day
         self.old = old
         self.copy = old.with_name(f"{stem}.copy")
         self.new = old.with_name(f"{stem}.new")

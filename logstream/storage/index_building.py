@@ -69,22 +69,24 @@ def build_index(
     marks = {name: token_hash(token_of(name, ARRAY)) for name in names}
     wanted = np.array([*marks.values()], dtype=np.uint64)
     arrays: set[str] = set()
-    for start in range(0, rows, _CHUNK_ROWS):
+    start, step = 0, _CHUNK_ROWS
+    while start < rows:
         check()
-        end = min(start + _CHUNK_ROWS, rows)
+        end = min(start + step, rows)
         try:
-            found = _tokens(cursor, table, names, start, end, fast=True)
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error:  # a value that the fast form fails on
-            found = _tokens(cursor, table, names, start, end, fast=False)
+            blocks, hashes = _tokens_either_way(cursor, table, names, start, end)
+        except duckdb.OutOfMemoryException:
+            if step == BLOCK_ROWS:
+                raise
+            step //= 8  # entries are large
+            continue
         first, after = start // BLOCK_ROWS, -(-end // BLOCK_ROWS)
-        blocks, hashes = found
         there = set(hashes[np.isin(hashes, wanted)].tolist())
         arrays |= {name for name, mark in marks.items() if mark in there}
         for block in range(first, after):
             low, high = blocks.searchsorted([block, block + 1])
             filters.append(_filter(hashes[low:high]))
+        start = end
     write_index(
         path,
         key=key,
@@ -110,6 +112,21 @@ def _names(cursor: duckdb.DuckDBPyConnection, table: str, rows: int) -> list[str
     )
     found = cursor.execute(text, (step, *COLUMNS, MAX_NAMES)).fetchall()
     return [name for (name,) in found]
+
+
+def _tokens_either_way(
+    cursor: duckdb.DuckDBPyConnection,
+    table: str,
+    names: Sequence[str],
+    start: int,
+    end: int,
+) -> "tuple[NDArray[np.int64], NDArray[np.uint64]]":
+    try:
+        return _tokens(cursor, table, names, start, end, fast=True)
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException):
+        raise
+    except duckdb.Error:  # a value that the fast form fails on
+        return _tokens(cursor, table, names, start, end, fast=False)
 
 
 def _tokens(

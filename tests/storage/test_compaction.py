@@ -1,6 +1,7 @@
 """Compaction: the same entries in a new file, whatever comes in between."""
 
 import os
+import random
 import shutil
 import threading
 import time
@@ -42,13 +43,36 @@ def compactor_of(store: Any, **config: Any) -> Compactor:
 
 
 def rows_of(store: Any) -> list[Any]:
-    return sorted(store.page(limit=10_000).rows, key=lambda row: row.id)
+    return sorted(store.page(limit=20_000).rows, key=lambda row: row.id)
 
 
 def make_old(folder: Path, *names: str, seconds: float = 7200) -> None:
     for name in names:
         when = time.time() - seconds
         os.utime(folder / name, (when, when))
+
+
+def test_entries_that_are_too_large_to_be_sorted_stay_as_they_came(
+    store: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = random.Random(1)
+    for _ in range(10):
+        store.load(
+            *(entry(at, message=texts.randbytes(1000).hex()) for at in range(1600))
+        )
+    before = rows_of(store)
+    caplog.set_level("INFO")
+    done = compactor_of(store, memory_bytes=40 << 20).compact(DAY)
+    assert done is not None
+    assert "too large to be sorted" in caplog.text
+    assert rows_of(store) == before
+    (partition,) = store.partitions.readable([DAY])
+    text = f"SELECT id FROM {partition.name}.entries ORDER BY place"
+    ids = [row[0] for row in store.hub.cursor().execute(text).fetchall()]
+    assert ids == sorted(ids)
+    query = compile_filter(f"{before[7].message} n:7")
+    selection = Selection(where=query.sql, fast=query.fast_sql, needs=query.needs)
+    assert store.reader.count(selection) == 1
 
 
 def test_a_compacted_day_holds_the_same(store: Any) -> None:
