@@ -14,7 +14,10 @@ from logstream.query.expressions.aggregates import Aggregate
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import span_text
 from logstream.query.expressions.sql import value_of
-from logstream.query.expressions.time_functions import time_bucket
+from logstream.query.expressions.time_functions import (
+    bucket_begin_ns,
+    bucket_number,
+)
 from logstream.query.expressions.tokens import Mark
 from logstream.query.fragments import of
 from logstream.query.grouping import MERGED_COUNT, grouped
@@ -144,17 +147,20 @@ class _Chart:
     def _grouped(self, values: list[Typed], aliases: list[str]) -> Sql:
         """Rows of a time and a series, with how many rows there were."""
         key = self._chart.key
-        when = time_bucket(as_time(self._table.value(TIME)), self._span_ns)
+        when = bucket_number(as_time(self._table.value(TIME)), self._span_ns)
         name = Sql("NULL::VARCHAR")
         if key is not None:
             name = as_text(value_of(key.value, self._table))
-        keys = ((self._ns, of("epoch_ns({})", when)), (self._name, name))
+        keys = ((self._ns, when), (self._name, name))
         count = Sql("count(*)")
         rows = Typed(count, "integer", merged=Merged((count,), MERGED_COUNT))
         results = ((self._rows, rows), *zip(aliases, values, strict=True))
-        there = f"{self._ns} IS NOT NULL"
-        having = Typed(Sql(there), "boolean", merged=Merged((), there))
-        return of("SELECT * FROM {}", grouped(self._table, keys, results, having))
+        begin = bucket_begin_ns(self._ns, self._span_ns)
+        return of(
+            f"SELECT * REPLACE ({begin} AS {self._ns}) FROM {{}} "
+            f"WHERE {begin} IS NOT NULL",
+            grouped(self._table, keys, results),
+        )
 
     def _body(self, aggregates: list[Aggregate], aliases: list[str]) -> str:
         """The points, the times and the series, as named parts of one SELECT."""
