@@ -129,7 +129,7 @@ def build_enrich(options: EnrichOptions, context: BuildContext) -> EnrichProcess
     columns: dict[str, str] = {}
     fields: list[tuple[FieldPath, Any]] = []
     for name, raw in options.add.items():
-        target, value = _writable(name, options), _resolve(raw)
+        target, value = _writable(name, options), _as_json(_resolve(raw))
         if isinstance(target, str):
             columns[target] = _constant(target, value)
         else:
@@ -142,6 +142,14 @@ def build_enrich(options: EnrichOptions, context: BuildContext) -> EnrichProcess
         columns=columns,
         fields={target.name: value for target, value in fields},
     )
+
+
+def _as_json(value: Any) -> Any:
+    """As it will be stored: a number that is not finite is null, a date is text."""
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise ConfigError(f"add: this is no JSON value: {value!r:.80}") from error
 
 
 def _writable(name: str, options: EnrichOptions) -> FieldPath | str:

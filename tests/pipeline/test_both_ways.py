@@ -1,6 +1,7 @@
 """The vectorised way and the way through Python give the same rows."""
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -276,6 +277,12 @@ constants = st.dictionaries(
     first=constants,
     second=constants,
     keep=st.sampled_from(["n:*", "NOT new:5", "level:error"]),
+)
+@example(
+    lines=['{"timestamp":"2025-05-13T00:01:15Z","message":"a"}'],
+    first={"n": math.inf},
+    second={"n": None},
+    keep="n:*",
 )
 def test_enriching_with_constants_gives_the_same_either_way(
     ways: tuple[Way, Way],
