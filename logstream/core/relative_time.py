@@ -16,8 +16,8 @@ from logstream.core.timestamps import (
 
 FORMS = (
     "a time back from now such as -15m, -2h30m or -1d (units s m h d w), "
-    "now, today, yesterday, RFC 3339 such as 2025-05-01T00:00:00Z or 2025-05-01, "
-    "or seconds, milli-, micro- or nanoseconds since 1970"
+    "now, today, yesterday, RFC 3339 such as 2025-05-01T00:00:00Z or a part of it, "
+    "2025-05-01, 2025-05 or 2025, or seconds, milli-, micro- or nanoseconds since 1970"
 )
 
 _DAY_NS = 86_400 * NS_PER_S
@@ -31,6 +31,8 @@ _UNIT_NS = {
 }
 _PART = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?(ms|s|m|h|d|w)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_YEAR = re.compile(r"(19[7-9][0-9]|2[01][0-9]{2}|22[0-5][0-9]|226[01])(?:-([0-9]{2}))?")
+"""With a month or not; as a number since 1970, it would be less than an hour."""
 _RELATIVE = re.compile(r"(now|today|yesterday)?(?: *([+-]) *([0-9][0-9.a-z]*))?")
 
 
@@ -57,8 +59,8 @@ def parse_time(text: str, *, now_ns: int) -> int:
     """Nanoseconds since the epoch.
 
     Args:
-        text: `now`, `today` or `yesterday` (midnight, UTC), each with `-15m` or `+1h`
-            after it or not; `-15m` alone counts from now; or what `parse_ns` takes.
+        text: A year or a month, for its begin; `now`, `today` or `yesterday`
+            (midnight, UTC), each with `-15m` or `+1h` after it or not; `-15m` alone counts from now; or what `parse_ns` takes.
         now_ns: What `now` is.
 
     Raises:
@@ -67,8 +69,11 @@ def parse_time(text: str, *, now_ns: int) -> int:
     wanted = text.strip().lower()
     found = _RELATIVE.fullmatch(wanted)
     if not wanted or found is None:
+        part = _YEAR.fullmatch(wanted)
+        if part is not None:
+            wanted = f"{part[1]}-{part[2] or '01'}-01"
         try:
-            return parse_ns(text)
+            return parse_ns(wanted if part else text)
         except TimestampError as error:
             raise TimestampError(f"{text!r} {error}. A time is {FORMS}.") from None
     word, sign, length = found.groups()

@@ -66,3 +66,24 @@ def test_what_is_no_length_of_time_is_told_so(text: str) -> None:
 def test_minus_a_length_is_now_minus_that_length(number: int, unit: str) -> None:
     text = f"{number}{unit}"
     assert parse_time(f"-{text}", now_ns=NOW) == NOW - parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "begin"),
+    [
+        ("2015", "2015-01-01T00:00:00Z"),
+        (" 2015-07 ", "2015-07-01T00:00:00Z"),
+        ("1970", "1970-01-01T00:00:00Z"),
+        ("2261-12", "2261-12-01T00:00:00Z"),
+        ("1969", "1970-01-01T00:32:49Z"),
+        ("20150", "1970-01-01T05:35:50Z"),
+    ],
+)
+def test_a_year_and_a_month_are_their_begin(text: str, begin: str) -> None:
+    assert format_ns(parse_time(text, now_ns=0)) == begin
+
+
+@pytest.mark.parametrize("text", ["2015-13", "2015-00", "2015-7", "2015-"])
+def test_a_month_that_is_none_is_no_time(text: str) -> None:
+    with pytest.raises(TimestampError):
+        parse_time(text, now_ns=0)
