@@ -130,6 +130,24 @@ def test_times_without_an_end_are_said_in_words(make: Make) -> None:
     assert rows(make(), text) == [("infinity", "-infinity")]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "SELECT status FROM logs",
+            "A field is written fields.status, a text 'status'.",
+        ),
+        ('SELECT 1 FROM logs WHERE level = "an error"', "A text stands in single"),
+    ],
+)
+def test_a_name_that_is_no_column_may_be_a_field(
+    make: Make, text: str, said: str
+) -> None:
+    with pytest.raises(QuerySyntaxError) as error:
+        rows(make(), text)
+    assert said in str(error.value)
+
+
 def test_values_are_parameters(make: Make) -> None:
     console = make()
     text = "SELECT count(*) FROM logs WHERE source = ? AND fields.status::int >= ?"

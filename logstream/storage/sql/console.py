@@ -34,6 +34,7 @@ _TRIES = 3
 _DAY = re.compile(r'"?\bd\d{8}(?:g\d+)?\b"?(?:\."?main"?)?(?:\."?entries"?)?')
 """What a day is called in the hub: no name for users."""
 
+_NO_COLUMN = re.compile('Referenced column "([^"\n]{1,100})" not found')
 _MAX_MESSAGE = 2_000
 _HIS = (
     *(duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException),
@@ -154,7 +155,16 @@ class SqlConsole:
             return error
         found = syntax_error(text, error, lines_before=1)
         message = _DAY.sub(NAME, self._tables.without_paths(str(found)))
+        if name := _NO_COLUMN.search(message):
+            message += _hint(name[1])
         return QuerySyntaxError(message[:_MAX_MESSAGE], offset=found.offset)
+
+
+def _hint(name: str) -> str:
+    """About a name that is no column of `logs`: what it may have been meant as."""
+    if name.isidentifier():
+        return f"\nA field is written fields.{name}, a text '{name}'."
+    return "\nA text stands in single quotes."
 
 
 def _faster(
