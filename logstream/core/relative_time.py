@@ -60,7 +60,8 @@ def parse_time(text: str, *, now_ns: int) -> int:
 
     Args:
         text: A year or a month, for its begin; `now`, `today` or `yesterday`
-            (midnight, UTC), each with `-15m` or `+1h` after it or not; `-15m` alone counts from now; or what `parse_ns` takes.
+            (midnight, UTC), each with `-15m` or `+1h` after it or not; `-15m` alone
+            counts from now; or what `parse_ns` takes.
         now_ns: What `now` is.
 
     Raises:
