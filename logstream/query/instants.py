@@ -1,7 +1,7 @@
 """Times in a query: `2025-05-13`, `2025-05`, `today`, `now-1h`, and what each covers.
 
-A day, a month or a year is the whole of it: `>` is after its end, `<=` up to its end. Anything
-else is one instant. All is UTC.
+A day, a month or a year is the whole of it: `>` is after its end, `<=` up to its end.
+Anything else is one instant. All is UTC.
 """
 
 import re
@@ -19,8 +19,8 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _RELATIVE = re.compile(r" *(now|today|yesterday|[+-])", re.IGNORECASE)
 _LENGTH = re.compile(r"[0-9][0-9.]*[a-z].*", re.IGNORECASE)
 _HELP = (
-    "write it as 2025-05-01T00:00:00Z, 2025-05-01, 2025-05 or 2025 (all of it), now-15m, "
-    "today or yesterday"
+    "write it as 2025-05-01T00:00:00Z, 2025-05-01, 2025-05 or 2025 (all of it), "
+    "now-15m, today or yesterday"
 )
 
 
