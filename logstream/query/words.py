@@ -8,12 +8,15 @@ Everything here is of folded text.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from logstream.query.glob import Glob, Part, Wild
 
+_KEPT = 512
+"""Globs: a query asks for the words of each several times."""
 _WORD: Final = "[a-z0-9_]"
 _NOT_BLANK: Final = r"[^ \t\n\r\f\v]"
 
@@ -64,6 +67,7 @@ class Words(msgspec.Struct, frozen=True):
         return re.compile(rf"(?:\A|(?<=[ \t\n\r\f\v])){steps}")
 
 
+@lru_cache(_KEPT)
 def words_of(glob: Glob) -> Words:
     """Cut a folded glob, one of at least one character, at its `*`s."""
     runs: list[list[Part]] = [[]]

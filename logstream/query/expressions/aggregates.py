@@ -239,9 +239,9 @@ def _by_time(function: str) -> Make:
         value = values[0]
         kind, sql = as_held(value)
         time, number = scan.own("timestamp").text, scan.own("id").text
-        found = _over(of(f"{function}({{}}, ({time}, {number}))", sql), at)
-        # A table has no columns of rows without names.
-        when = f"{{'time': {time}, 'id': {number}}}"
+        # As one number: by a row of both, it took twice as long.
+        when = f"(epoch_ns({time})::HUGEINT * {1 << 63} + {number})"
+        found = _over(of(f"{function}({{}}, {when})", sql), at)
         there = of("CASE WHEN {} IS NOT NULL THEN {} END", sql, Sql(when))
         ends = _over(of(f"{function.removeprefix('arg_')}({{}})", there), at)
         merged = _merged(f"{function}({{0}}, {{1}})", found, ends)
