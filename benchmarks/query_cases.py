@@ -53,8 +53,8 @@ FILTERS = (
     _filter("bytes:>30kB", "fields.bytes::BIGINT > 30000"),
     _filter("ip:198.51.100.0/25", "regexp_full_match(fields.ip::VARCHAR, ?)",
             r"198\.51\.100\.(?:[0-9]{1,2}|1[01][0-9]|12[0-7])"),
-    _filter("user:*", "fields.user IS NOT NULL"),
-    _filter("user:null", "fields.user IS NULL"),
+    _filter("user:*", "fields.user::VARCHAR IS NOT NULL"),
+    _filter("user:null", "fields.user::VARCHAR IS NULL"),
     _filter("-user:frank7", "(fields.user::VARCHAR = 'frank7') IS NOT TRUE"),
     _filter("job.name:resize_image", "fields.job.name::VARCHAR = 'resize_image'"),
     _filter("mfa:true", "fields.mfa::BOOLEAN"),
@@ -122,12 +122,12 @@ STATS = (
     Case(
         "* | top 10 host",
         f"SELECT {_HOST} AS h, count(*) AS n FROM {{entries}} "
-        "WHERE fields.host IS NOT NULL GROUP BY 1 ORDER BY n DESC, h LIMIT 10",
+        f"WHERE {_HOST} IS NOT NULL GROUP BY 1 ORDER BY n DESC, h LIMIT 10",
     ),
     Case(
         "* | rare 10 path",
         "SELECT fields.path::VARCHAR AS h, count(*) AS n FROM {entries} "
-        "WHERE fields.path IS NOT NULL GROUP BY 1 ORDER BY n, h LIMIT 10",
+        "WHERE fields.path::VARCHAR IS NOT NULL GROUP BY 1 ORDER BY n, h LIMIT 10",
     ),
     Case(
         "* | timechart 1h count() by level",
@@ -150,7 +150,7 @@ STATS = (
         "(PARTITION BY h ORDER BY t) AS p FROM (SELECT *, (epoch_ns(t) - "
         "lag(epoch_ns(t)) OVER (PARTITION BY h ORDER BY t) > 30000000000)::INT AS b "
         f"FROM (SELECT {_HOST} AS h, timestamp AS t, message AS m FROM {{entries}} "
-        "WHERE level = 'error' AND fields.host IS NOT NULL))) GROUP BY h, p",
+        f"WHERE level = 'error' AND {_HOST} IS NOT NULL))) GROUP BY h, p",
     ),
     Case(
         "* | patterns limit 20",

@@ -5,6 +5,7 @@ name, `fields.` may stand, and makes sure that it is a field: `fields.id:7`.
 """
 
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Literal, get_args
 
 import msgspec
@@ -18,6 +19,8 @@ ALIASES: dict[str, ColumnName] = {"_time": "timestamp", "_msg": "message"}
 """As other query languages call them."""
 
 FIELDS_PREFIX = "fields."
+_KEPT = 512
+"""Names: each is asked for several times in a query."""
 MAX_PARTS = 64
 """Of a dotted name: each is a call inside a call, in SQL."""
 
@@ -49,6 +52,7 @@ class Path(msgspec.Struct, frozen=True):
 Subject = Column | Path
 
 
+@lru_cache(_KEPT)
 def subject_of(name: str) -> Subject:
     """What a name means.
 
