@@ -70,7 +70,8 @@ def compare(draw: Draw, names: Names) -> str:
         front.append(f"rename k as r | eval c = r, d = {shown} * 2")
     span = draw(st.sampled_from(["", " 1h", " 3h", " 1d"]))
     keys = [*kinds, *(["timestamp"] if "timechart" in front[0] else [])]
-    names.columns, names.is_open = {**kinds, shown: "any"}, False
+    kind = "json" if numbers.startswith("values") and shown == "v0" else "any"
+    names.columns, names.is_open = {**kinds, shown: kind}, False
     if "timechart" in front[0]:
         names.columns["timestamp"] = "time"
     order = f" | sort by {names_of(keys)}" if keys else ""
