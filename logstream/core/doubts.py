@@ -14,7 +14,10 @@ DOTTED: Final = "(TRUE /* a key with a dot */)"
 LISTED: Final = "(TRUE /* an array */)"
 """Some value in the fields, at any depth of objects, may be an array."""
 
-DOUBTS: Final = {"dotted": DOTTED, "listed": LISTED}
+NESTED: Final = "(TRUE /* an object */)"
+"""Some value in the fields, at any depth, may be an object."""
+
+DOUBTS: Final = {"dotted": DOTTED, "listed": LISTED, "nested": NESTED}
 """By the names that files know them by."""
 
 

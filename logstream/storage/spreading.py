@@ -118,8 +118,21 @@ def _unfounded(structures: Sequence[Any]) -> tuple[str, ...]:
     dotted = any(
         "." in key for one in structures if isinstance(one, dict) for key in one
     )
-    listed = any(map(_has_array, structures))
-    return (*(() if dotted else ("dotted",)), *(() if listed else ("listed",)))
+    found = {
+        "dotted": dotted,
+        "listed": any(map(_has_array, structures)),
+        "nested": any(map(_has_object, structures)),
+    }
+    return tuple(name for name, there in found.items() if not there)
+
+
+def _has_object(structure: Any) -> bool:
+    """Among the values; of an object without keys, it is JSON that is told. Those
+    inside of arrays do not count: nothing leads to them.
+    """
+    if not isinstance(structure, dict):
+        return False
+    return any(isinstance(one, dict) or one == "JSON" for one in structure.values())
 
 
 def _has_array(structure: Any) -> bool:

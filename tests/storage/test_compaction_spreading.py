@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from logstream.config.settings import StorageConfig
-from logstream.core.doubts import DOTTED, LISTED
+from logstream.core.doubts import DOTTED, LISTED, NESTED
 from logstream.query import compile_filter
 from logstream.storage import spreading
 from logstream.storage.compaction import Compactor
@@ -116,16 +116,18 @@ def index_of_day(store: Any) -> Any:
     ("fields", "unfounded"),
     [
         ({"a": 1, "b": {"c.d": None}}, (DOTTED, LISTED)),
-        ({"a.b": 1}, (LISTED,)),
+        ({"a.b": 1}, (LISTED, NESTED)),
         ({"a": {"b": [1]}}, (DOTTED,)),
-        ({"a": [], "b.c": "x"}, ()),
-        ({}, (DOTTED, LISTED)),
+        ({"a": [], "b.c": "x"}, (NESTED,)),
+        ({"a": [{"b": 1}]}, (DOTTED, NESTED)),
+        ({"a": {}}, (DOTTED, LISTED)),
+        ({}, (DOTTED, LISTED, NESTED)),
     ],
 )
 def test_a_day_knows_what_its_entries_have_not(
     store: Any, fields: dict[str, Any], unfounded: tuple[str, ...]
 ) -> None:
-    load_three_kinds(store, 20)
+    store.load(*(entry(at, "db", table=f"t{at % 5}") for at in range(20)))
     store.load(entry(1, "app", **fields))
     compact(store)
     assert index_of_day(store).unfounded == unfounded
