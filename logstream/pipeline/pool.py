@@ -81,7 +81,9 @@ class WorkerPool:
             self._wake.notify()
 
     def stuck(self) -> dict[int, str]:
-        """Segments whose last try failed, and why."""
+        """Segments that failed more than once, the last time too, and why. After one
+        failure it is soon tried again, and queries wait for that.
+        """
         with self._wake:
             return dict(self._stuck)
 
@@ -192,11 +194,12 @@ class WorkerPool:
             self._stuck.pop(number, None)
             self._lacking.discard(number)
             return
-        self._stuck[number] = str(failure)
-        if task.outcome is None:
-            self._lacking.add(number)
-        else:
-            self._lacking.discard(number)
+        if task.tries or self._draining:
+            self._stuck[number] = str(failure)
+            if task.outcome is None:
+                self._lacking.add(number)
+            else:
+                self._lacking.discard(number)
         pause_s = _BACKOFF_S[min(task.tries, len(_BACKOFF_S) - 1)]
         task.tries += 1
         if not self._draining:

@@ -154,6 +154,23 @@ def test_a_segment_is_tried_until_it_is_stored(error: Exception) -> None:
     assert pool.stuck() == {}
 
 
+def test_only_what_failed_twice_is_stuck() -> None:
+    """Queries wait for what is tried again in a moment."""
+    seen: list[dict[int, str]] = []
+
+    def fail() -> None:
+        seen.append(pool.stuck())
+        raise StorageError("locked")
+
+    worker, stored = Scripted({(1, n): fail for n in (1, 2, 3)}), Stored()
+    pool = WorkerPool(count=1, make_worker=lambda: worker, on_stored=stored)
+    pool.submit(a_segment(1))
+    stored.wait_for(1)
+    assert pool.drain(WAIT_S)
+    pool.close()
+    assert seen == [{}, {}, {1: "locked"}]
+
+
 def test_a_segment_that_is_stored_is_not_worked_on_again_to_delete_it() -> None:
     """Its entries would be counted twice."""
     worker, stored = Scripted({}), Stored()
