@@ -1,5 +1,5 @@
 """Building a skip index: the distinct words and values of each block, by DuckDB, and
-their bits, by numpy.
+tables of them, by numpy.
 
 Of an array only that there is one is kept, for which of its elements is looked for is
 not known; so are texts that begin as one does.
@@ -18,15 +18,13 @@ from logstream.core.needs import WORD_CHARS
 from logstream.storage.selection import COLUMNS, value_of
 from logstream.storage.skip_index import (
     ARRAY,
-    BITS_PER_TOKEN,
     BLOCK_ROWS,
     INDEXED_COLUMNS,
-    PROBES,
-    position,
     token_hash,
     token_of,
     write_index,
 )
+from logstream.storage.token_table import MAX_BLOCKS, Sizes, encode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +33,8 @@ if TYPE_CHECKING:
 MAX_NAMES = 64
 _SAMPLE_ROWS = 4096
 _CHUNK_ROWS = 64 * BLOCK_ROWS
-_LEAST_BITS = 64
+_MOST_PAIRS = 1 << 21
+"""Of a table, to which no more are added then: they are sorted in memory."""
 
 _WORDS = f"unnest(string_split_regex(lower(message), '[^{WORD_CHARS}]+'))"
 _FRACTION = "regexp_full_match({}, '-?[0-9]*\\.[0-9]*[1-9]')"
@@ -65,7 +64,9 @@ def build_index(
     import numpy as np
 
     names = _names(cursor, table, rows)
-    filters: list[bytes] = []
+    tables: list[tuple[Sizes, bytes]] = []
+    held: list[tuple[NDArray[np.uint8], NDArray[np.uint64]]] = []
+    first = 0
     marks = {name: token_hash(token_of(name, ARRAY)) for name in names}
     wanted = np.array([*marks.values()], dtype=np.uint64)
     arrays: set[str] = set()
@@ -80,19 +81,21 @@ def build_index(
                 raise
             step //= 8  # entries are large
             continue
-        first, after = start // BLOCK_ROWS, -(-end // BLOCK_ROWS)
         there = set(hashes[np.isin(hashes, wanted)].tolist())
         arrays |= {name for name, mark in marks.items() if mark in there}
-        for block in range(first, after):
-            low, high = blocks.searchsorted([block, block + 1])
-            filters.append(_filter(hashes[low:high]))
-        start = end
+        held.append(((blocks - first).astype(np.uint8), hashes))
+        start, after = end, -(-end // BLOCK_ROWS)
+        pairs = sum(each.size for _, each in held)
+        if end == rows or after - first == MAX_BLOCKS or pairs >= _MOST_PAIRS:
+            numbers, tokens = (np.concatenate(each) for each in zip(*held, strict=True))
+            tables.append(encode(numbers, tokens, after - first))
+            held, first = [], after
     write_index(
         path,
         key=key,
         rows=rows,
         names=[*names, *INDEXED_COLUMNS],
-        filters=filters,
+        tables=tables,
         arrays=arrays,
         columns=columns,
         unfounded=unfounded,
@@ -138,7 +141,7 @@ def _tokens(
     *,
     fast: bool,
 ) -> "tuple[NDArray[np.int64], NDArray[np.uint64]]":
-    """Block and hash of the tokens of some rows, in the order of blocks."""
+    """Block and hash of the tokens of some rows."""
     pairs = ["'source=' || source", "'level=' || level"]
     params: list[object] = []
     for name in names:
@@ -153,18 +156,7 @@ def _tokens(
         f"SELECT block, md5_number_lower(token) AS hash FROM (SELECT DISTINCT block, "
         f"token FROM (SELECT {block}, {_WORDS} AS token {where} UNION ALL "
         f"SELECT {block}, unnest([{', '.join(pairs)}]) AS token {where}) "
-        "WHERE token IS NOT NULL AND token <> '') ORDER BY block"
+        "WHERE token IS NOT NULL AND token <> '')"
     )
     found = cursor.execute(text, params).fetchnumpy()
     return found["block"].astype("i8"), found["hash"]
-
-
-def _filter(hashes: "NDArray[np.uint64]") -> bytes:
-    import numpy as np
-
-    bits = max(hashes.size * BITS_PER_TOKEN, _LEAST_BITS)
-    bits = -(-bits // 8) * 8
-    found = np.zeros(bits, dtype=bool)
-    for probe in range(PROBES):
-        found[position(hashes, probe, np.uint64(bits))] = True
-    return np.packbits(found, bitorder="little").tobytes()

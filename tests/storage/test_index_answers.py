@@ -15,7 +15,7 @@ from logstream.config.settings import StorageConfig
 from logstream.core.errors import BadRequest
 from logstream.core.sql import Sql
 from logstream.query import compile_filter
-from logstream.storage import planning
+from logstream.storage import index_building, planning
 from logstream.storage.batch import Batch
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
@@ -24,6 +24,7 @@ from logstream.storage.partitions import Partitions
 from logstream.storage.planning import Costs, Look, is_indexed, look_into
 from logstream.storage.reader import Reader
 from logstream.storage.selection import Selection
+from logstream.storage.skip_index import BLOCK_ROWS
 
 DAY = date(2026, 1, 1)
 ROWS = 24_000
@@ -84,7 +85,10 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     partitions = Partitions(hub, folder)
     loader = Loader(hub, partitions, max_entry_bytes=100_000)
     loader.load(write(tmp / "a", 0, ROWS))
-    assert Compactor(hub, partitions, config, tmp=tmp).compact(DAY) is not None
+    with pytest.MonkeyPatch.context() as patch:  # several chunks, and several tables
+        patch.setattr(index_building, "_CHUNK_ROWS", 2 * BLOCK_ROWS)
+        patch.setattr(index_building, "MAX_BLOCKS", 4)
+        assert Compactor(hub, partitions, config, tmp=tmp).compact(DAY) is not None
     loader.load(write(tmp / "b", ROWS, 300))
     partition = partitions.attach(DAY)
     with hub.writing() as cursor:

@@ -1,12 +1,13 @@
 """The file of a skip index: what is not whole, or belongs elsewhere, is not used."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from logstream.core.needs import AllOf, AnyOf, Value, Word
-from logstream.storage.index_building import _filter
+from logstream.storage import skip_index
 from logstream.storage.planning import (
     COLUMN,
     FIELD,
@@ -23,18 +24,24 @@ from logstream.storage.skip_index import (
     token_of,
     write_index,
 )
+from logstream.storage.token_table import Sizes, encode
 
 TOKENS = (("alpha", "beta"), ("beta", token_of("host", "x")), ())
+
+
+def table(*blocks: Sequence[str]) -> tuple[Sizes, bytes]:
+    """Of the tokens of each block."""
+    pairs = [(n, token_hash(one)) for n, block in enumerate(blocks) for one in block]
+    numbers = np.array([number for number, _ in pairs], dtype=np.uint8)
+    hashes = np.array([hashed for _, hashed in pairs], dtype=np.uint64)
+    return encode(numbers, hashes, len(blocks))
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "2026-01-01.g1.index"
-    filters = [
-        _filter(np.array([token_hash(token) for token in block], dtype=np.uint64))
-        for block in TOKENS
-    ]
-    write_index(path, key="k", rows=5000, names=["host"], filters=filters)
+    tables = [table(*TOKENS[:2]), table(*TOKENS[2:])]
+    write_index(path, key="k", rows=5000, names=["host"], tables=tables)
     return path
 
 
@@ -63,12 +70,9 @@ def test_arrays_are_looked_for_where_there_may_be_one(
     tmp_path: Path, arrays: list[str] | None, held: list[bool]
 ) -> None:
     """An index that does not say of which names there are arrays is of all."""
-    mark = np.array([token_hash(token_of("tags", ARRAY))], dtype=np.uint64)
-    filters = [_filter(mark), _filter(mark[:0])]
+    tables = [table([token_of("tags", ARRAY)], [])]
     path = tmp_path / "2026-01-02.g1.index"
-    write_index(
-        path, key="a", rows=4000, names=["tags"], filters=filters, arrays=arrays
-    )
+    write_index(path, key="a", rows=4000, names=["tags"], tables=tables, arrays=arrays)
     assert found(open_index(path, key="a"), Value("tags", "red")) == held
 
 
@@ -99,12 +103,15 @@ def test_an_index_of_another_file_is_not_used(path: Path) -> None:
     assert open_index(path.with_name("missing"), key="k") is None
 
 
-def test_a_filter_is_as_full_as_it_should_be() -> None:
-    """About half of the bits are set."""
-    held = np.array([token_hash(f"in{n}") for n in range(2000)], dtype=np.uint64)
-    content = _filter(held)
-    bits = np.unpackbits(np.frombuffer(content, np.uint8), bitorder="little")
-    assert 0.4 < bits.mean() < 0.6
+def test_an_index_of_another_version_is_not_used(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(skip_index, "VERSION", skip_index.VERSION + 1)
+    assert open_index(path, key="k") is None
+    header = b'{"version":4,"key":"k","rows":2,"names":[],"blocks":1,"crc":1696784233}'
+    path.write_bytes(header + b"\n" + bytes(4))
+    monkeypatch.undo()
+    assert open_index(path, key="k") is None
 
 
 def test_ranges_are_merged_and_bounded() -> None:
