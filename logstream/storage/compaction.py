@@ -28,7 +28,6 @@ import time
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from uuid import uuid4
 
 import duckdb
 import msgspec
@@ -36,15 +35,14 @@ import msgspec
 from logstream.config.settings import StorageConfig
 from logstream.core.errors import StorageError
 from logstream.core.timestamps import now_ns
-from logstream.storage import spreading
+from logstream.storage import rewriting
+from logstream.storage.compaction_files import CompactionFiles
 from logstream.storage.counting import count
 from logstream.storage.day_statistics import DayStatistics
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub, first_line
-from logstream.storage.index_building import build_index
-from logstream.storage.partition import LATE_PLACE, Partition, day_of, wal_of
+from logstream.storage.partition import Partition, day_of, wal_of
 from logstream.storage.partitions import Partitions
-from logstream.storage.shredding import names_allowed
 from logstream.telemetry.metrics import COMPACTION_SECONDS, COMPACTIONS
 
 _log = logging.getLogger(__name__)
@@ -59,46 +57,6 @@ _STOP_AGAIN_S = 0.05
 _REWRITE_SHARE = 10
 """A day that was compacted is compacted again when one in so many of its entries is
 late or was deleted."""
-
-_SHAPE = "regexp_replace(message[:64], '[0-9]+', '0', 'g')"
-_NEW = f"""
-CREATE TABLE new.entries (
-    id BIGINT NOT NULL, timestamp TIMESTAMP_NS NOT NULL, source VARCHAR NOT NULL,
-    level VARCHAR NOT NULL, message VARCHAR NOT NULL USING COMPRESSION zstd,
-    fields VARIANT, place INTEGER NOT NULL DEFAULT {LATE_PLACE});
-CREATE TABLE new.applied (
-    segment BIGINT NOT NULL, entries BIGINT NOT NULL, raw_bytes BIGINT NOT NULL);
-CREATE TABLE new.compacted (key VARCHAR NOT NULL, rows BIGINT NOT NULL);
-"""
-_ORDER = (
-    *(("source", "by_source"), (_SHAPE, "by_shape"), ("level", "by_level")),
-    *(("timestamp", "by_time"), ("id", "by_id")),
-)
-_REWRITE = f"""
-INSERT INTO new.entries
-SELECT *, row_number() OVER () - 1 FROM (
-    SELECT id, timestamp, source, level, message, fields
-    FROM old.entries LEFT JOIN spread ON id = moved
-    ORDER BY {", ".join(f"coalesce({name}, {sql})" for sql, name in _ORDER)})
-"""
-_REWRITE_UNSORTED = """
-INSERT INTO new.entries
-SELECT id, timestamp, source, level, message, fields, row_number() OVER () - 1
-FROM old.entries
-"""
-"""Of entries of 3 KB on average, a sort holds more than it may, spilled or not."""
-_NAMES = """
-WITH sampled AS MATERIALIZED (SELECT json_keys(CAST(fields AS JSON)) AS keys
-    FROM old.entries USING SAMPLE 4096 ROWS (reservoir, 1))
-SELECT (SELECT count(DISTINCT name) FROM (SELECT unnest(keys) AS name FROM sampled)),
-    (SELECT avg(len(keys)) FROM sampled WHERE len(keys) > 0)
-"""
-_CHECKSUM = """
-SELECT count(*), bit_xor(h), sum(h % 4294967296) FROM (SELECT hash(id, timestamp,
-    source, level, message, CAST(CAST(fields AS JSON) AS VARCHAR)) AS h
-    FROM {name}.entries)
-"""
-_APPLIED = "SELECT segment, entries, raw_bytes FROM {name}.applied ORDER BY ALL"
 
 
 class Compacted(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,10 +126,10 @@ class Compactor:
             partition = self._partitions.attach(day)
             if partition.path is None or self._stopped.is_set():
                 return None
-            work = _Work(partition, partition.path)
+            files = CompactionFiles(partition, partition.path)
             before = partition.stored_bytes()
             try:
-                entries = self._compact(partition, work)
+                entries = self._compact(partition, files)
             except _GivenUp as reason:
                 _log.info("The day %s is not compacted now: %s", day, reason)
                 COMPACTIONS.labels("given_up").inc()
@@ -181,7 +139,7 @@ class Compactor:
                 text = f"The day {day} was not compacted: {first_line(error)}"
                 raise StorageError(text) from error
             finally:
-                work.clean_up()
+                files.clean_up()
             seconds = time.monotonic() - started
             after = self._partitions.attach(day).stored_bytes()
             self._look_at(day)
@@ -210,98 +168,51 @@ class Compactor:
                     running.interrupt()
         self._one_at_a_time.release()
 
-    def _compact(self, partition: Partition, work: "_Work") -> int:
-        self._check_room(work)
-        writes = self._copy(partition, work)
+    def _compact(self, partition: Partition, files: CompactionFiles) -> int:
+        self._check_room(files)
+        writes = self._copy(partition, files)
         _lower_priority()
         try:
-            entries = self._rewrite(work)
+            entries = self._rewrite(files)
         except duckdb.InterruptException:
             raise _GivenUp("LogStream stops") from None
         self._check_stopped()
-        _sync(work.new)
-        _sync(work.new_index)
+        _sync(files.new)
+        _sync(files.new_index)
         with partition.writers.alone(_ALONE_S) as alone:
             if not alone or partition.writes != writes or partition.dirty_rows:
                 raise _GivenUp("entries came, or went, meanwhile")
-            work.new_index.rename(work.index)
-            self._partitions.replace(partition, work.new, work.path)
+            files.new_index.rename(files.index)
+            self._partitions.replace(partition, files.new, files.path)
         return entries
 
-    def _copy(self, partition: Partition, work: "_Work") -> int:
+    def _copy(self, partition: Partition, files: CompactionFiles) -> int:
         """A copy of the file, as of a moment; returns `writes` at that moment."""
         with partition.writers.alone(_ALONE_S) as alone:
             if not alone or not self._partitions.checkpoint_now(partition):
                 raise _GivenUp("it is being written to")
             partition.mark_clean(partition.dirty_rows)
-            if wal_of(work.old).exists():
+            if wal_of(files.old).exists():
                 raise _GivenUp("its write-ahead log is not empty")
-            shutil.copyfile(work.old, work.copy)
+            shutil.copyfile(files.old, files.copy)
             return partition.writes
 
-    def _rewrite(self, work: "_Work") -> int:
-        key = uuid4().hex
-        db = self._connect(work)
-        self._running = db
-        try:
-            db.execute(f"ATTACH '{_quoted(work.copy)}' AS old (READ_ONLY)")
-            db.execute(
-                f"ATTACH '{_quoted(work.new)}' AS new (STORAGE_VERSION 'latest', "
-                f"ROW_GROUP_SIZE {spreading.ROW_GROUP_ROWS})"
-            )
-            db.execute(_NEW)
-            if _is_wide(db):
-                db.execute("SET variant_minimum_shredding_size = -1")
-                spreading.no_others(db, _ORDER)
-                known = spreading.Known(columns=False)
-            else:
-                known = spreading.choose(db, _ORDER)
-            db.execute("INSERT INTO new.applied SELECT * FROM old.applied")
+    def _rewrite(self, files: CompactionFiles) -> int:
+        memory_bytes = self._config.memory_bytes // 2
+        with rewriting.connect(memory_bytes, self._tmp or files.copy.parent) as db:
+            self._running = db
             try:
-                db.execute(_REWRITE)
-            except duckdb.OutOfMemoryException:
-                _log.info("The entries of %s are too large to be sorted.", work.day)
-                db.execute(_REWRITE_UNSORTED)
-                known = msgspec.structs.replace(known, columns=False)
-            text = "INSERT INTO new.compacted SELECT ?, count(*) FROM new.entries"
-            db.execute(text, (key,))
-            db.execute("CHECKPOINT new")
-            self._check_stopped()
-            entries = _verify(db)
-            build_index(
-                db,
-                "new.entries",
-                work.new_index,
-                key=key,
-                rows=entries,
-                columns=known.columns,
-                unfounded=known.unfounded,
-                check=self._check_stopped,
-            )
-            db.execute("DETACH new")
-        finally:
-            self._running = None
-            db.close()
-        return entries
-
-    def _connect(self, work: "_Work") -> duckdb.DuckDBPyConnection:
-        options: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": f"{self._config.memory_bytes // 2}B",
-            "threads": 1,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "checkpoint_threshold": "16GB",
-            "temp_directory": str(self._tmp or work.copy.parent),
-        }
-        return duckdb.connect(":memory:", config=options)
+                return rewriting.rewrite(db, files, self._check_stopped)
+            finally:
+                self._running = None
 
     def _check_stopped(self) -> None:
         if self._stopped.is_set():
             raise _GivenUp("LogStream stops")
 
-    def _check_room(self, work: "_Work") -> None:
-        free = shutil.disk_usage(work.old.parent).free
-        needed = work.old.stat().st_size * _ROOM_FACTOR + self._config.min_free_bytes
+    def _check_room(self, files: CompactionFiles) -> None:
+        free = shutil.disk_usage(files.old.parent).free
+        needed = files.old.stat().st_size * _ROOM_FACTOR + self._config.min_free_bytes
         if free < needed:
             raise _GivenUp("there is not enough free disk space")
 
@@ -343,58 +254,12 @@ class Compactor:
         return None
 
 
-class _Work:
-    """The files of one compaction."""
-
-    def __init__(self, partition: Partition, old: Path) -> None:
-        generation = partition.generation + 1
-        stem = f"{partition.day.isoformat()}.g{generation}"
-        self.day = partition.day
-        self.old = old
-        self.copy = old.with_name(f"{stem}.copy")
-        self.new = old.with_name(f"{stem}.new")
-        self.new_index = old.with_name(f"{stem}.index.new")
-        self.index = old.with_name(f"{stem}.index")
-        self.path = old.with_name(f"{stem}.duckdb")
-        self.clean_up()
-
-    def clean_up(self) -> None:
-        for path in (self.copy, self.new, self.new_index):
-            wal_of(path).unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-        if not self.path.exists():
-            self.index.unlink(missing_ok=True)
-
-
-def _is_wide(db: duckdb.DuckDBPyConnection) -> bool:
-    """Too many names of fields to make a column of each; see `shredding`."""
-    names, per_entry = db.execute(_NAMES).fetchall()[0]
-    return bool(names > names_allowed(per_entry or 0))
-
-
-def _verify(db: duckdb.DuckDBPyConnection) -> int:
-    """The new file holds what the old one holds; returns how many entries."""
-    old, new = (
-        db.execute(_CHECKSUM.format(name=name)).fetchall() for name in ("old", "new")
-    )
-    applied = [
-        db.execute(_APPLIED.format(name=name)).fetchall() for name in ("old", "new")
-    ]
-    if old != new or applied[0] != applied[1]:
-        raise StorageError("A compacted day differs from what it was made of.")
-    return int(new[0][0])
-
-
 def _sync(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _lower_priority() -> None:

@@ -15,7 +15,7 @@ import pytest
 from logstream.config.settings import StorageConfig
 from logstream.core.errors import StorageError
 from logstream.query import compile_filter
-from logstream.storage import compaction, generations
+from logstream.storage import compaction, generations, rewriting
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.open_days import OpenDays
@@ -192,7 +192,8 @@ def test_a_failure_leaves_the_day_as_it_was(
     if point == "replace":
         monkeypatch.setattr(OpenDays, "open", fail)
     else:
-        owner = Compactor if point in ("_copy", "_rewrite") else compaction
+        owners = (Compactor, compaction, rewriting)
+        owner = next(owner for owner in owners if hasattr(owner, point))
         monkeypatch.setattr(owner, point, fail)
     with pytest.raises(StorageError, match="No space left"):
         compactor_of(store).compact(DAY)
@@ -206,7 +207,7 @@ def test_a_failure_leaves_the_day_as_it_was(
 def test_a_copy_that_differs_is_noticed(
     store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compaction, "_REWRITE", compaction._REWRITE + " LIMIT 1")
+    monkeypatch.setattr(rewriting, "_REWRITE", rewriting._REWRITE + " LIMIT 1")
     store.load(entry(1), entry(2))
     with pytest.raises(StorageError, match="differs"):
         compactor_of(store).compact(DAY)

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from logstream.storage.compaction import _is_wide
+from logstream.storage.rewriting import _is_wide
 
 
 @pytest.mark.parametrize(

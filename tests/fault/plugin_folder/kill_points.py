@@ -156,6 +156,7 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         partitions,
         removal,
         retention,
+        rewriting,
         saved_queries,
     )
 
@@ -207,8 +208,8 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "compact-copy": lambda: _before(vars(compaction)["shutil"], "copyfile", due),
         "compact-copied": lambda: _after(compactor, "_copy", due),
         "compact-midway": lambda: _while(compactor, "_rewrite", due),
-        "compact-verify": lambda: _before(compaction, "_verify", due),
-        "compact-index": lambda: _before(compaction, "build_index", due),
+        "compact-verify": lambda: _before(rewriting, "_verify", due),
+        "compact-index": lambda: _before(rewriting, "build_index", due),
         "compact-written": lambda: _after(compactor, "_rewrite", due),
         "compact-synced": lambda: _after(compaction, "_sync", due),
         "compact-rename": lambda: _before(days, "replace", due),
