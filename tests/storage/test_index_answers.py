@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,8 @@ def write(path: Path, first: int, count: int) -> Batch:
     return Batch(segment=first + 1, path=path, size=path.stat().st_size, entries=count)
 
 
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """A compacted day, to which entries came, and from which others went."""
-    tmp = tmp_path_factory.mktemp("index")
+@contextmanager
+def compacted(tmp: Path, *, changed: bool) -> Iterator[Reader]:
     folder = tmp / "partitions"
     folder.mkdir()
     config = StorageConfig(threads=2)
@@ -89,16 +88,31 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
         patch.setattr(index_building, "_CHUNK_ROWS", 2 * BLOCK_ROWS)
         patch.setattr(index_building, "MAX_BLOCKS", 4)
         assert Compactor(hub, partitions, config, tmp=tmp).compact(DAY) is not None
-    loader.load(write(tmp / "b", ROWS, 300))
     partition = partitions.attach(DAY)
-    with hub.writing() as cursor:
-        text = f"DELETE FROM {partition.name}.entries WHERE id % 1000 = 7"
-        cursor.execute(text)
+    if changed:
+        loader.load(write(tmp / "b", ROWS, 300))
+        with hub.writing() as cursor:
+            text = f"DELETE FROM {partition.name}.entries WHERE id % 1000 = 7"
+            cursor.execute(text)
     partitions.checkpoint(lambda _: True)
     with hub.reading(10) as cursor:
         assert is_indexed(cursor, partition)
     yield Reader(hub, partitions, timeout_s=150)
     hub.close()
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A compacted day, to which entries came, and from which others went."""
+    with compacted(tmp_path_factory.mktemp("index"), changed=True) as reader:
+        yield reader
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A compacted day that nothing came to since."""
+    with compacted(tmp_path_factory.mktemp("quiet"), changed=False) as reader:
+        yield reader
 
 
 def wild(text: str) -> str:
@@ -170,23 +184,35 @@ def test_an_answer_is_the_same_with_the_index(
     stores: Reader, text: str, forced: Costs
 ) -> None:
     """Whatever can be skipped is, as ranges or as bits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "costs_of", lambda need, *, columns: forced)
+        compare(stores, text)
+
+
+@settings(max_examples=40, deadline=None)
+@given(text=filters)
+def test_an_answer_of_a_day_without_late_entries_is_the_same(
+    quiet: Reader, text: str
+) -> None:
+    compare(quiet, text)
+
+
+def compare(stores: Reader, text: str) -> None:
     try:
         query = compile_filter(text)
     except BadRequest:  # such as wildcards in an id
         return
     plain = Selection(where=query.sql, fast=query.fast_sql)
     planned = Selection(where=query.sql, fast=query.fast_sql, needs=query.needs)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "costs_of", lambda need, *, columns: forced)
-        assert stores.count(planned) == stores.count(plain)
-        safe = Selection(where=query.sql, needs=query.needs)
-        assert stores.count(safe) == stores.count(plain)
-        newest = stores.entries(planned, limit=20).rows
-        assert newest == stores.entries(plain, limit=20).rows
-        by_trace = stores.entries(planned, limit=20, sort_by="trace").rows
-        assert by_trace == stores.entries(plain, limit=20, sort_by="trace").rows
-        groups = stores.frequency(planned, group_by="v")
-        assert groups == stores.frequency(plain, group_by="v")
+    assert stores.count(planned) == stores.count(plain)
+    safe = Selection(where=query.sql, needs=query.needs)
+    assert stores.count(safe) == stores.count(plain)
+    newest = stores.entries(planned, limit=20).rows
+    assert newest == stores.entries(plain, limit=20).rows
+    by_trace = stores.entries(planned, limit=20, sort_by="trace").rows
+    assert by_trace == stores.entries(plain, limit=20, sort_by="trace").rows
+    groups = stores.frequency(planned, group_by="v")
+    assert groups == stores.frequency(plain, group_by="v")
 
 
 @pytest.mark.parametrize(
@@ -202,6 +228,18 @@ def test_a_rare_value_or_word_skips_most_of_a_day(stores: Reader, text: str) -> 
             0
         ][0]
     assert 0 < held < ROWS * 0.75
+
+
+def test_in_one_short_range_nothing_is_pushed_down(quiet: Reader) -> None:
+    query = compile_filter("trace:000007d0")
+    partition = quiet._partitions.attach(DAY)
+    with quiet._hub.reading(10) as cursor:
+        look = look_into(cursor, partition, query.needs)
+        text = f"EXPLAIN SELECT count(*) FROM {look.among(query.fast_sql.text)}"
+        plan = cursor.execute(text, query.fast_sql.params).fetchall()[0][1]
+    assert look.short
+    assert "Seq Scan" in plan
+    assert "000007d0" not in plan.split("Seq Scan")[1]
 
 
 @pytest.mark.parametrize(
