@@ -6,7 +6,7 @@
    kills the process in the middle of the nth write. It fails while the file FAULT_ARMED
    exists. Every other failing write is first cut in half, as on a disk that
    is running full. FAULT_HITS gets a line for each failure, and one with "again" when a
-   sync works of an inode that an earlier one failed for. */
+   sync works of what was written to an inode after a sync of it failed. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,6 +31,7 @@ static atomic_uint writes;
 static atomic_uint failed;
 static atomic_int kills;
 static ino_t failed_files[FAILED_FILES];
+static atomic_int written_since[FAILED_FILES];
 
 static void note(const char *what, const char *path) {
     const char *hits = getenv("FAULT_HITS");
@@ -74,8 +75,17 @@ static __attribute__((noinline)) int fault(int fd, const char *operation) {
 static __attribute__((noinline)) void note_again(int fd, ino_t file) {
     char path[4096];
     for (unsigned n = 0; n < atomic_load(&failed); n++)
-        if (failed_files[n] == file && matches(fd, "sync", path, sizeof path))
+        if (failed_files[n] == file && atomic_load(&written_since[n]) &&
+            matches(fd, "sync", path, sizeof path))
             note("again", path);
+}
+
+static void note_written(int fd) {
+    struct stat found;
+    unsigned count = atomic_load(&failed);
+    if (count == 0 || fstat(fd, &found) != 0) return;
+    for (unsigned n = 0; n < count; n++)
+        if (failed_files[n] == found.st_ino) atomic_store(&written_since[n], 1);
 }
 
 /* Whether the process dies in this write; half of it is done before. */
@@ -89,6 +99,7 @@ static int is_last(int fd) {
 static ssize_t cut(int fd, size_t size) {
     int saved = errno;
     int error = is_armed() ? fault(fd, "write") : 0;
+    note_written(fd);
     errno = saved;
     if (error == 0) return -1;
     if (size > 1 && atomic_fetch_add(&writes, 1) % 2 == 0) return (ssize_t)(size / 2);

@@ -81,4 +81,4 @@ def test_a_disk_that_fails_under_load_loses_and_doubles_nothing(
         found = [hit.split(" ", 1) for hit in disk.hits()]
         failed = {path for what, path in found if what == "sync"}
         again = failed & {path for what, path in found if what == "again"}
-        assert not again, "synced again after that failed"
+        assert not again, "written and synced after a sync of it failed"
