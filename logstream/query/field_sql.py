@@ -20,7 +20,7 @@ from functools import lru_cache
 
 import msgspec
 
-from logstream.core.doubts import DOTTED, LISTED
+from logstream.core.doubts import DOTTED, LISTED, ValueKind, other
 from logstream.core.sql import Sql
 from logstream.query.fragments import join, of
 from logstream.query.names import Path
@@ -124,11 +124,20 @@ def no_arrays(path: Path) -> Sql:
     # One CASE in the other: with AND, a NOT around it asks for the kind of all values,
     # and takes five times as long.
     return of(
-        f"{LISTED} AND CASE WHEN {{}} >= '[' AND {{}} < '\\' THEN CASE "
+        f"{LISTED} AND {{}} AND CASE WHEN {{}} >= '[' AND {{}} < '\\' THEN CASE "
         "WHEN starts_with({}, 'ARRAY') THEN error('an array') ELSE FALSE END "
         "ELSE FALSE END",
-        *(text, text, kind),
+        *(others(path, "scalar"), text, text, kind),
     )
+
+
+@lru_cache(_KEPT)
+def others(path: Path, kind: ValueKind) -> Sql:
+    """A doubt (see `core.doubts`): whether some value there is not of the kind."""
+    first, *rest = (other(way, kind) for way in path.ways)
+    if not rest:
+        return Sql(first)
+    return Sql(f"({' OR '.join((first, *(f'{DOTTED} AND {one}' for one in rest)))})")
 
 
 def is_present(path: Path, *, fast: bool) -> Sql:

@@ -8,6 +8,7 @@ test holds the two together.
 import math
 import re
 import sys
+from collections.abc import Collection
 from typing import Any
 
 LARGEST = sys.float_info.max
@@ -20,6 +21,10 @@ _CAST = re.compile(
 )
 _JSON = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?([eE][+-]?[0-9]+)?")
 _MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
+_EXACT = 2**53
+"""From here on, one double stands for several integers."""
+_NOT_FINITE = ("inf", "-inf", "nan")
+"""Texts that doubles may have besides."""
 
 
 def number_of_text(text: str) -> float | None:
@@ -90,3 +95,24 @@ def spellings(text: str) -> tuple[str, ...]:
     else:
         others.append(repr(number))
     return tuple(dict.fromkeys((text, *others)))
+
+
+def numbers_alone(texts: Collection[str]) -> tuple[float, ...]:
+    """The numbers whose texts are among these: a number is one of them where its text
+    is one of the texts, and only there. Of none, or where that does not hold, `()`.
+    """
+    found = []
+    for text in texts:
+        if text in _NOT_FINITE:
+            return ()
+        number = float(text) if _JSON.fullmatch(text) else None
+        if number is None:
+            continue
+        own = {repr(number)}
+        if number.is_integer():
+            own |= {str(int(number)), *(("0.0", "-0.0") if number == 0 else ())}
+        if abs(number) >= _EXACT or (text in own and not own <= {*texts}):
+            return ()
+        if text in own:
+            found.append(number)
+    return tuple(sorted({*found}))

@@ -51,6 +51,7 @@ from logstream.query.field_sql import (
     is_present,
     needs_exact,
     no_arrays,
+    others,
     safe_value,
     text_of_any,
 )
@@ -59,6 +60,7 @@ from logstream.query.glob import Wild
 from logstream.query.meaning import condition_of
 from logstream.query.names import Column, Path
 from logstream.query.nodes import And, Expr, Not, Or, fold_tree
+from logstream.query.numbers import numbers_alone
 from logstream.query.options import with_options_merged
 from logstream.query.quantities import is_of_numbers
 from logstream.query.spoken import spoken_together, word_in_message
@@ -135,7 +137,7 @@ def _not(expr: Expr, made: Sql, layout: Layout) -> Sql:
             path = condition.subject.among(layout.keys)
             if path.ways and not _may_find_structure(condition):
                 value = fast_value(path, scalar=False)
-                test = test_of(condition, value.text)
+                test = _told_by_kind(condition, path, test_of(condition, value.text))
                 return of("({}) IS NOT TRUE AND NOT ({})", test, no_arrays(path))
     return of("NOT ({})", made)
 
@@ -171,6 +173,11 @@ def _made(condition: Condition, layout: Layout) -> Sql:
             )
         case IdIn(ids):
             return Sql(f"id IN ({', '.join('?' for _ in ids)})", ids)
+        case Either((OneOf(Path()) as one, *rest, Absent())) if (
+            layout.hopeful and not _may_find_structure(one)
+        ):
+            made = [_condition(other, layout) for other in rest]
+            return join(" OR ", [_one_of_or_absent(one, layout), *made])
         case Either(conditions):
             return join(" OR ", [_condition(one, layout) for one in conditions])
         case InAnyField():
@@ -208,7 +215,10 @@ def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
     test = of("{}::DOUBLE BETWEEN ? AND ?", value, low, high)
     if low <= 0 <= high or low <= 1 <= high:
         # A bool casts to 0 or 1, and is no number to us.
-        test = of("{} AND {}::VARCHAR NOT IN ('true', 'false')", test, value)
+        test = of(
+            "{} AND NOT ({} AND {}::VARCHAR IN ('true', 'false'))",
+            *(test, others(path, "number"), value),
+        )
     return of("{} AND {}::DOUBLE IS NOT NULL", test, value)
 
 
@@ -223,7 +233,10 @@ def _quantity_between(condition: QuantityBetween, path: Path) -> Sql:
     test = of("{}::DOUBLE * ? BETWEEN ? AND ?", value, condition.scale, *ends)
     if condition.low <= max(0.0, condition.scale) and condition.high >= 0:
         # A bool casts to 0 or 1, and is no quantity.
-        test = of("{} AND {}::VARCHAR NOT IN ('true', 'false')", test, value)
+        test = of(
+            "{} AND NOT ({} AND {}::VARCHAR IN ('true', 'false'))",
+            *(test, others(path, "number"), value),
+        )
     return of("{} AND {}::DOUBLE IS NOT NULL", test, value)
 
 
@@ -252,12 +265,42 @@ def _fast_text(condition: OfText, path: Path) -> Sql:
     arrays = no_arrays(path)
     if looks_often(condition):
         return of("(coalesce({}, FALSE)) OR ({})", test, arrays)
-    if value.is_text is not None:
-        found = _unless_structure(value.text, value.is_text, test)
-        return join(" OR ", [found, arrays])
     # Like this, and not by coalesce: both are pushed down, with smallest and largest
     # value.
-    return of("(({}) AND {} IS NOT NULL) OR ({})", test, value.text, arrays)
+    found = of("({}) AND {} IS NOT NULL", test, value.text)
+    if value.is_text is not None:
+        careful = _unless_structure(value.text, value.is_text, test)
+        doubt = others(path, "scalar")
+        found = of("CASE WHEN {} THEN {} ELSE {} END", doubt, careful, found)
+    return _told_by_kind(condition, path, of("({}) OR ({})", found, arrays))
+
+
+def _told_by_kind(condition: OfText, path: Path, test: Sql) -> Sql:
+    """A test of text that is one of numbers, or of truths, where there are only these:
+    2 ms for 500 000 instead of 8.
+    """
+    if not isinstance(condition, OneOf):
+        return test
+    if numbers := numbers_alone(condition.texts):
+        value, doubt = of("{}::DOUBLE", extract_first(path)), others(path, "number")
+        better = of(f"{{}} IN ({', '.join('?' for _ in numbers)})", value, *numbers)
+    elif truths := [one for one in ("true", "false") if one in condition.texts]:
+        value, doubt = of("{}::BOOLEAN", extract_first(path)), others(path, "truth")
+        better = of(f"{{}} IN ({', '.join(truths)})", value)
+    else:
+        return test
+    better = of("{} AND {} IS NOT NULL", better, value)
+    return of("CASE WHEN {} THEN {} ELSE {} END", doubt, test, better)
+
+
+def _one_of_or_absent(condition: OneOf, layout: Layout) -> Sql:
+    """One look, pushed down: 2 ms for 500 000 instead of 4 of two."""
+    assert isinstance(condition.subject, Path)
+    path = condition.subject.among(layout.keys)
+    if not path.ways:
+        return TRUE
+    test = test_of(condition, fast_value(path, scalar=False).text)
+    return of("(NOT ({})) IS NOT TRUE OR ({})", test, no_arrays(path))
 
 
 def _or_element(

@@ -92,8 +92,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """For people; empty: everywhere."""
     nowhere: bool = False
     """There is no match in the day, and it need not be read at all."""
-    unfounded: tuple[str, ...] = ()
-    """Doubts (see `core.doubts`) that no entry of the day gives reason for."""
+    unfounded: frozenset[str] = frozenset()
+    """Names of `core.doubts` that no entry of the day gives reason for."""
 
     def among(self, where: str) -> str:
         """What stands behind FROM, with a condition."""

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from logstream.core.doubts import DOUBTS
 from logstream.core.needs import AllOf, AnyOf, Need, Value, Word
 from logstream.storage.token_table import Sizes, TokenTable
 
@@ -70,9 +69,7 @@ class SkipIndex:
         self.blocks = sum(sizes.blocks for sizes in header.tables)
         self.names = header.names
         self.columns = header.columns
-        self.unfounded = tuple(
-            DOUBTS[name] for name in header.unfounded if name in DOUBTS
-        )
+        self.unfounded = frozenset(header.unfounded)
         self._arrays = header.names if header.arrays is None else header.arrays
         self._tables: list[TokenTable] = []
         for sizes in header.tables:

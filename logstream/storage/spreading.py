@@ -16,6 +16,9 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from logstream.core.doubts import INFINITE_NAME
+from logstream.storage.doubting import unfounded
+
 ROW_GROUP_ROWS: Final = 245_760
 """Twice as many as usual, for half as many columns of fields that are rare in a source:
 the file is 2 % smaller."""
@@ -36,7 +39,9 @@ _LAST_ROWS = 2048
 
 _SHAPES = """
 CREATE TEMP TABLE shapes AS
-    SELECT id, hash(json_structure(CAST(fields AS JSON))) AS shape FROM old.entries
+    SELECT id, hash(json_structure(told)) AS shape,
+        contains(told::VARCHAR, 'Infinity') OR contains(told::VARCHAR, 'NaN') AS odd
+    FROM (SELECT id, CAST(fields AS JSON) AS told FROM old.entries)
 """
 _FOUND = f"""
 SELECT shape, json_structure(CAST(fields AS JSON))::VARCHAR AS structure
@@ -82,7 +87,8 @@ def choose(db: duckdb.DuckDBPyConnection, order: Sequence[tuple[str, str]]) -> K
     rows = no_others(db, order)
     db.execute(_SHAPES)
     found = db.execute(_FOUND).fetchall()
-    kinds = db.execute("SELECT count(DISTINCT shape) FROM shapes").fetchall()[0][0]
+    text = "SELECT count(DISTINCT shape), coalesce(bool_or(odd), FALSE) FROM shapes"
+    kinds, odd = db.execute(text).fetchall()[0]
     told = [msgspec.json.decode(text) for _, text in found]
     chosen = cover([frozenset(_paths(one)) for one in told])
     if chosen and rows > ROW_GROUP_ROWS:
@@ -99,7 +105,10 @@ def choose(db: duckdb.DuckDBPyConnection, order: Sequence[tuple[str, str]]) -> K
         db.execute(f"SET variant_minimum_shredding_size = {_LAST_ROWS}")
     return Known(
         columns=rows >= _LEAST_ROWS,
-        unfounded=_unfounded(told) if kinds == len(found) else (),
+        unfounded=(
+            *(() if odd else (INFINITE_NAME,)),
+            *(unfounded(told) if kinds == len(found) else ()),
+        ),
     )
 
 
@@ -111,35 +120,6 @@ def no_others(db: duckdb.DuckDBPyConnection, order: Sequence[tuple[str, str]]) -
 
 def _columns(order: Sequence[tuple[str, str]]) -> str:
     return ", ".join(f"{sql} AS {name}" for sql, name in order)
-
-
-def _unfounded(structures: Sequence[Any]) -> tuple[str, ...]:
-    """Told from all structures that there are."""
-    dotted = any(
-        "." in key for one in structures if isinstance(one, dict) for key in one
-    )
-    found = {
-        "dotted": dotted,
-        "listed": any(map(_has_array, structures)),
-        "nested": any(map(_has_object, structures)),
-    }
-    return tuple(name for name, there in found.items() if not there)
-
-
-def _has_object(structure: Any) -> bool:
-    """Among the values; of an object without keys, it is JSON that is told. Those
-    inside of arrays do not count: nothing leads to them.
-    """
-    if not isinstance(structure, dict):
-        return False
-    return any(isinstance(one, dict) or one == "JSON" for one in structure.values())
-
-
-def _has_array(structure: Any) -> bool:
-    """Arrays inside of arrays are in one."""
-    if isinstance(structure, dict):
-        return any(map(_has_array, structure.values()))
-    return isinstance(structure, list)
 
 
 def cover(shapes: Sequence[frozenset[Any]]) -> list[int]:

@@ -13,7 +13,13 @@ from logstream.core.entry import Entry
 from logstream.core.sql import Sql
 from logstream.query import compile_filter
 from logstream.query.folding import fold
-from logstream.query.numbers import number_of, number_of_text, spellings, text_of
+from logstream.query.numbers import (
+    number_of,
+    number_of_text,
+    numbers_alone,
+    spellings,
+    text_of,
+)
 
 number_like = st.text(st.sampled_from(list("0123456789+-._eE \tnaif")), max_size=8)
 finite = st.integers(0, 2**64 - 1).map(
@@ -154,3 +160,44 @@ def test_values_as_text_and_as_number(
 ) -> None:
     assert text_of(value) == text
     assert number_of(value) == number
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("200", "200.0"), (200.0,)),
+        (("200",), ()),
+        (("200", "200.0", "x", "1.10"), (200.0,)),
+        (("0", "0.0", "-0.0"), (0.0,)),
+        (("0", "0.0"), ()),
+        (("0.5",), (0.5,)),
+        (("0.5", "7", "7.0"), (0.5, 7.0)),
+        (("0.5", "inf"), ()),
+        (("0.5", "nan"), ()),
+        (("9007199254740992", "9007199254740992.0"), ()),
+        (("a", "1.10"), ()),
+        ((), ()),
+    ],
+)
+def test_numbers_that_stand_for_texts(
+    texts: tuple[str, ...], expected: tuple[float, ...]
+) -> None:
+    assert numbers_alone(texts) == expected
+
+
+JSON_NUMBERS = st.one_of(
+    st.integers(-300, 300),
+    st.integers(-(2**63), 2**64 - 1),
+    st.integers(-30, 30).map(lambda tenths: tenths / 10),
+    st.floats(),
+)
+
+
+@given(st.lists(JSON_NUMBERS, max_size=3), JSON_NUMBERS)
+def test_a_number_is_one_of_those_where_its_text_is_one_of_the_texts(
+    asked: list[float], value: float
+) -> None:
+    texts = [text for one in asked for text in spellings(text_of(one) or "")]
+    if numbers := numbers_alone(texts):
+        for one in (value, *asked):
+            assert (text_of(one) in texts) == (float(one) in numbers)

@@ -6,13 +6,8 @@ from typing import Any
 import pytest
 
 from logstream.config.settings import StorageConfig
-from logstream.core.doubts import DOTTED, LISTED, NESTED
-from logstream.query import compile_filter
 from logstream.storage import spreading
 from logstream.storage.compaction import Compactor
-from logstream.storage.partition import index_of
-from logstream.storage.selection import Selection
-from logstream.storage.skip_index import open_index
 from logstream.storage.spreading import cover
 
 DAY = date(2026, 1, 1)
@@ -99,73 +94,3 @@ def test_kinds_are_chosen_that_have_what_not_all_have(
     shapes: list[str], chosen: list[int]
 ) -> None:
     assert cover([frozenset(names) for names in shapes]) == chosen
-
-
-def index_of_day(store: Any) -> Any:
-    (partition,) = store.partitions.readable([DAY])
-    path = partition.path
-    (key,) = (
-        store.hub.cursor()
-        .execute(f"SELECT key FROM {partition.name}.compacted")
-        .fetchall()[0]
-    )
-    return open_index(index_of(path), key=key)
-
-
-@pytest.mark.parametrize(
-    ("fields", "unfounded"),
-    [
-        ({"a": 1, "b": {"c.d": None}}, (DOTTED, LISTED)),
-        ({"a.b": 1}, (LISTED, NESTED)),
-        ({"a": {"b": [1]}}, (DOTTED,)),
-        ({"a": [], "b.c": "x"}, (NESTED,)),
-        ({"a": [{"b": 1}]}, (DOTTED, NESTED)),
-        ({"a": {}}, (DOTTED, LISTED)),
-        ({}, (DOTTED, LISTED, NESTED)),
-    ],
-)
-def test_a_day_knows_what_its_entries_have_not(
-    store: Any, fields: dict[str, Any], unfounded: tuple[str, ...]
-) -> None:
-    store.load(*(entry(at, "db", table=f"t{at % 5}") for at in range(20)))
-    store.load(entry(1, "app", **fields))
-    compact(store)
-    assert index_of_day(store).unfounded == unfounded
-
-
-QUERIES = {
-    "a.b:x": {"nested", "dotted", "late"},
-    "-a.b:x": {"other", "array"},
-    "a.b:*": {"nested", "dotted", "late", "other", "array"},
-    "a.b:y": {"other"},
-    "tags:q": {"array", "late"},
-    "-tags:q": {"nested", "dotted", "other"},
-    "tags:q*": {"array", "late"},
-}
-
-
-@pytest.mark.parametrize("text", QUERIES)
-@pytest.mark.parametrize("first", [("nested", "other"), ("dotted", "other", "array")])
-def test_what_comes_late_is_found_with_a_dot_and_in_an_array(
-    store: Any, text: str, first: tuple[str, ...]
-) -> None:
-    made: dict[str, dict[str, Any]] = {
-        "nested": {"a": {"b": "x"}},
-        "dotted": {"a.b": "x"},
-        "other": {"a": {"b": "y"}, "tags": "z"},
-        "array": {"a": {"b": "z"}, "tags": ["q"]},
-        "late": {"a.b": "x", "tags": ["q", "r"]},
-    }
-    query = compile_filter(text)
-    chosen = Selection(where=query.sql, fast=query.fast_sql, needs=query.needs)
-
-    def found() -> set[str]:
-        page = store.reader.entries(chosen, limit=100)
-        return {row.source for row in page.rows}
-
-    store.load(*(entry(1, name, **made[name]) for name in first))
-    assert found() == QUERIES[text] & {*first}
-    compact(store)
-    assert found() == QUERIES[text] & {*first}
-    store.load(entry(2, "late", **made["late"]))
-    assert found() == QUERIES[text] & {*first, "late"}

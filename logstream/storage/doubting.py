@@ -1,0 +1,96 @@
+"""Doubting: which doubts (see `core.doubts`) a day gives no reason for, as told by the
+structures of all its entries.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from logstream.core.doubts import (
+    DOTTED_NAME,
+    LISTED_NAME,
+    NESTED_NAME,
+    ValueKind,
+    other_name,
+)
+
+MAX_FIELDS = 300
+"""Of which kinds of values are told: those that are in the most structures."""
+
+_KINDS: dict[str, ValueKind] = {
+    "UBIGINT": "number",
+    "BIGINT": "number",
+    "DOUBLE": "number",
+    "VARCHAR": "text",
+    "BOOLEAN": "truth",
+}
+"""By what `json_structure` calls a value."""
+
+Way = tuple[str, ...]
+
+
+def unfounded(structures: Sequence[Any]) -> list[str]:
+    """Names of doubts. The structures are DuckDB's `json_structure`."""
+    dotted = any(
+        "." in key for one in structures if isinstance(one, dict) for key in one
+    )
+    found = {
+        DOTTED_NAME: dotted,
+        LISTED_NAME: any(map(_has_array, structures)),
+        NESTED_NAME: any(map(_has_object, structures)),
+    }
+    return [*(name for name, there in found.items() if not there), *_kinds(structures)]
+
+
+def _kinds(structures: Sequence[Any]) -> Iterator[str]:
+    """DuckDB may make one column of names that differ in case only, so nothing is told
+    of these.
+    """
+    counts: Counter[Way] = Counter()
+    kinds: dict[Way, set[ValueKind | None]] = {}
+    for structure in structures:
+        for way, kind in _values(structure):
+            counts[way] += 1
+            kinds.setdefault(way, set()).add(kind)
+    spelled = Counter(map(_folded, counts))
+    for way, _ in counts.most_common(MAX_FIELDS):
+        found = kinds[way]
+        alike = any(spelled[_folded(way[:end])] > 1 for end in range(1, len(way) + 1))
+        if None in found or alike:
+            continue
+        yield other_name(way, "scalar")
+        if len(found) == 1:
+            (kind,) = found
+            assert kind is not None
+            yield other_name(way, kind)
+
+
+def _folded(way: Way) -> Way:
+    return tuple(map(str.casefold, way))
+
+
+def _values(structure: Any, above: Way = ()) -> Iterator[tuple[Way, ValueKind | None]]:
+    """What is in an object, at any depth, and of which kind; None: of no kind."""
+    if not isinstance(structure, dict):
+        return
+    for name, inner in structure.items():
+        if inner != "NULL":
+            way = (*above, name)
+            yield way, _KINDS.get(inner) if isinstance(inner, str) else None
+            yield from _values(inner, way)
+
+
+def _has_object(structure: Any) -> bool:
+    """Among the values; of an object without keys, it is JSON that is told. Those
+    inside of arrays do not count: nothing leads to them.
+    """
+    if not isinstance(structure, dict):
+        return False
+    return any(isinstance(one, dict) or one == "JSON" for one in structure.values())
+
+
+def _has_array(structure: Any) -> bool:
+    """Arrays inside of arrays are in one."""
+    if isinstance(structure, dict):
+        return any(map(_has_array, structure.values()))
+    return isinstance(structure, list)

@@ -1,0 +1,233 @@
+"""Doubts: what a compacted day knows of its entries, and answers that rely on it."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from logstream.config.settings import StorageConfig
+from logstream.core.doubts import (
+    DOTTED_NAME,
+    INFINITE_NAME,
+    LISTED_NAME,
+    NESTED_NAME,
+    ValueKind,
+    other_name,
+)
+from logstream.core.entry import Entry
+from logstream.query import compile_filter
+from logstream.query.query import compile_query
+from logstream.storage.compaction import Compactor
+from logstream.storage.partition import index_of
+from logstream.storage.selection import Selection
+from logstream.storage.skip_index import open_index
+from logstream.storage.statements import Statements
+
+DAY = date(2026, 1, 1)
+KINDS: tuple[ValueKind, ...] = ("number", "text", "truth", "scalar")
+
+
+def entry(at: int, source: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "timestamp": f"2026-01-01T00:{at // 60 % 60:02}:{at % 60:02}Z",
+        "source": source,
+        "message": f"entry {at}",
+        "fields": fields,
+    }
+
+
+def as_entry(fields: dict[str, Any]) -> Entry:
+    at = "2026-01-01T00:00:00Z"
+    return Entry(timestamp=at, source="db", level="info", message="", fields=fields)
+
+
+def compact(store: Any) -> None:
+    settings = StorageConfig(min_free_bytes=0)
+    done = Compactor(store.hub, store.partitions, settings, tmp=None).compact(DAY)
+    assert done is not None
+
+
+def index_of_day(store: Any) -> Any:
+    (partition,) = store.partitions.readable([DAY])
+    path = partition.path
+    (key,) = (
+        store.hub.cursor()
+        .execute(f"SELECT key FROM {partition.name}.compacted")
+        .fetchall()[0]
+    )
+    return open_index(index_of(path), key=key)
+
+
+@pytest.mark.parametrize(
+    ("fields", "unfounded"),
+    [
+        ({"a": 1, "b": {"c.d": None}}, {DOTTED_NAME, LISTED_NAME}),
+        ({"a.b": 1}, {LISTED_NAME, NESTED_NAME}),
+        ({"a": {"b": [1]}}, {DOTTED_NAME}),
+        ({"a": [], "b.c": "x"}, {NESTED_NAME}),
+        ({"a": [{"b": 1}]}, {DOTTED_NAME, NESTED_NAME}),
+        ({"a": {}}, {DOTTED_NAME, LISTED_NAME}),
+        ({}, {DOTTED_NAME, LISTED_NAME, NESTED_NAME}),
+    ],
+)
+def test_a_day_knows_what_its_entries_have_not(
+    store: Any, fields: dict[str, Any], unfounded: set[str]
+) -> None:
+    store.load(*(entry(at, "db", table=f"t{at % 5}") for at in range(20)))
+    store.load(entry(1, "app", **fields))
+    compact(store)
+    found = index_of_day(store).unfounded
+    assert found & {DOTTED_NAME, LISTED_NAME, NESTED_NAME} == unfounded
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [
+        ([1, -2, 0.5, 2**64], {"number", "scalar"}),
+        (["a", "1"], {"text", "scalar"}),
+        ([True, False], {"truth", "scalar"}),
+        (["a", None], {"text", "scalar"}),
+        ([1, "a"], {"scalar"}),
+        ([1, True], {"scalar"}),
+        ([None], set()),
+        ([1, [1]], set()),
+        (["a", {"b": 1}], set()),
+        (["a", {}], set()),
+    ],
+)
+def test_a_day_knows_the_kinds_of_a_field(
+    store: Any, values: list[Any], kinds: set[ValueKind]
+) -> None:
+    store.load(*(entry(at, "db", a=value) for at, value in enumerate(values)))
+    store.load(*(entry(at, "db", o={"a": one}) for at, one in enumerate(values)))
+    compact(store)
+    found = index_of_day(store).unfounded
+    for way in (("a",), ("o", "a")):
+        known = {kind for kind in KINDS if other_name(way, kind) in found}
+        assert known == kinds
+
+
+def test_of_names_that_differ_in_case_only_a_day_knows_nothing(store: Any) -> None:
+    store.load(entry(0, "db", a=1, b=1, C={"d": 1}))
+    store.load(entry(1, "db", A="x", b=1, c={"d": 1}))
+    compact(store)
+    found = index_of_day(store).unfounded
+    assert other_name(("b",), "number") in found
+    for way in (("a",), ("A",), ("C", "d"), ("c", "d")):
+        assert other_name(way, "scalar") not in found
+
+
+@pytest.mark.parametrize(
+    ("value", "known"), [(1.5, True), ("NaN", False), ("inf", True), (1e300, True)]
+)
+def test_a_day_knows_whether_its_numbers_are_finite(
+    store: Any, value: Any, *, known: bool
+) -> None:
+    store.load(entry(0, "db", a=value))
+    compact(store)
+    assert (INFINITE_NAME in index_of_day(store).unfounded) == known
+
+
+NUMBERS = [0, 1, 200, -200, 200.0, 0.5, 2**53, 2**53 + 1, 2**64 - 1, 1e16, 1e300]
+TEXTS = ["200", "200.0", "0", "true", "null", "", "[1]", "{}", "NaN", "inf", "a"]
+ALL_VALUES = {
+    "numbers": NUMBERS,
+    "texts": TEXTS,
+    "truths": [True, False],
+    "all but arrays": [*NUMBERS, *TEXTS, True, False, {"a": 1}, {}],
+    "all": [*NUMBERS, *TEXTS, True, False, {"a": 1}, {}, [200], [True, "null"], []],
+}
+TESTS = (
+    *("200", "200.0", "2e2", "0", "-0.0", "0.5", "1", "true", "false", "null", "inf"),
+    *("9007199254740992", "9007199254740993", "18446744073709551615", "1e300", '""'),
+    *("in(200, 0.5)", "in(200, true)", "in(a, null)", "in(null, 200)", "in(true, inf)"),
+    *(">=0", "<1", "[0 TO 1]", "*", "2*", '"[*"', "/[0-9]/", "/^.1/", '"{}"', '"[1]"'),
+)
+
+
+@pytest.mark.parametrize("values", ALL_VALUES.values(), ids=ALL_VALUES)
+def test_a_day_that_knows_its_kinds_finds_what_the_filter_means(
+    store: Any, values: list[Any]
+) -> None:
+    given = [{}, {"a": None}, *({"a": value} for value in values)]
+    store.load(*(entry(at, "db", **fields) for at, fields in enumerate(given)))
+    compact(store)
+    for test in TESTS:
+        for text in (f"a:{test}", f"-a:{test}", f"a:{test} OR a:7"):
+            query = compile_filter(text)
+            chosen = Selection(where=query.sql, fast=query.fast_sql, needs=query.needs)
+            page = store.reader.entries(chosen, limit=100)
+            expected = {
+                f"entry {at}"
+                for at, fields in enumerate(given)
+                if query.matches(as_entry(fields))
+            }
+            assert {row.message for row in page.rows} == expected, text
+
+
+PIPES = (
+    "* | stats count() by a",
+    "* | stats first(a), last(a), values(a), uniq(a)",
+    "* | stats sum(a), avg(a), min(a), max(a), median(a) | eval x = 1",
+    "* | sort by a | fields a",
+    "* | top 30 a",
+    "* | where a > 0 | stats count()",
+)
+
+
+@pytest.mark.parametrize("text", PIPES)
+@pytest.mark.parametrize("values", ALL_VALUES.values(), ids=ALL_VALUES)
+def test_pipes_give_the_same_over_a_day_that_knows_its_kinds(
+    store: Any, values: list[Any], text: str
+) -> None:
+    given = [{}, {"a": None}, *({"a": value} for value in values)]
+    store.load(*(entry(at, "db", **fields) for at, fields in enumerate(given)))
+    statements = Statements(store.hub, store.partitions, timeout_s=60)
+    plan = compile_query(text).plan(limit=100)
+
+    def found() -> list[tuple[Any, ...]]:
+        return statements.run(
+            plan, lambda result: [row for rows in result.batches() for row in rows]
+        )
+
+    before = found()
+    compact(store)
+    assert found() == before
+
+
+QUERIES = {
+    "a.b:x": {"nested", "dotted", "late"},
+    "-a.b:x": {"other", "array"},
+    "a.b:*": {"nested", "dotted", "late", "other", "array"},
+    "a.b:y": {"other"},
+    "tags:q": {"array", "late"},
+    "-tags:q": {"nested", "dotted", "other"},
+    "tags:q*": {"array", "late"},
+}
+
+
+@pytest.mark.parametrize("text", QUERIES)
+@pytest.mark.parametrize("first", [("nested", "other"), ("dotted", "other", "array")])
+def test_what_comes_late_is_found_with_a_dot_and_in_an_array(
+    store: Any, text: str, first: tuple[str, ...]
+) -> None:
+    made: dict[str, dict[str, Any]] = {
+        "nested": {"a": {"b": "x"}},
+        "dotted": {"a.b": "x"},
+        "other": {"a": {"b": "y"}, "tags": "z"},
+        "array": {"a": {"b": "z"}, "tags": ["q"]},
+        "late": {"a.b": "x", "tags": ["q", "r"]},
+    }
+    query = compile_filter(text)
+    chosen = Selection(where=query.sql, fast=query.fast_sql, needs=query.needs)
+
+    def found() -> set[str]:
+        page = store.reader.entries(chosen, limit=100)
+        return {row.source for row in page.rows}
+
+    store.load(*(entry(1, name, **made[name]) for name in first))
+    assert found() == QUERIES[text] & {*first}
+    compact(store)
+    assert found() == QUERIES[text] & {*first}
+    store.load(entry(2, "late", **made["late"]))
+    assert found() == QUERIES[text] & {*first, "late"}
