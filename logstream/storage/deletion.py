@@ -1,8 +1,9 @@
 """Deletion: entries that a condition selects, gone for good, day by day.
 
 A day is one transaction, so a crash leaves it whole or done; a deletion over several
-days that is cut short is asked for again. Rows go at once, the space of whole row
-groups at the next checkpoint, all of it at compaction.
+days that is cut short is asked for again. Rows go at once, and a checkpoint follows, so
+that a write-ahead log that gets lost does not bring them back; all of the space is free
+after compaction.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,7 +58,10 @@ class Deletion:
         """
 
         def remove(partition: Partition, selection: Selection) -> dict[str, int] | None:
-            return self.delete_in(partition, selection, reason=reason)
+            found = self.delete_in(partition, selection, reason=reason)
+            if found:
+                self._partitions.checkpoint(lambda one: one is partition)
+            return found
 
         done = self._over_days(selection, remove)
         self._expect_all(selection, f"{done.entries} entries were deleted")
@@ -76,7 +80,8 @@ class Deletion:
     def delete_in(
         self, partition: Partition, selection: Selection, *, reason: DeletedReason
     ) -> dict[str, int] | None:
-        """Those of one day; how many of which source. Raises as `delete`.
+        """Those of one day, and no checkpoint; how many of which source. Raises as
+        `delete`.
 
         None: the partition was removed or replaced meanwhile, and nothing was done.
         """

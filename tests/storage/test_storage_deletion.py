@@ -110,3 +110,10 @@ def test_deleted_entries_are_gone_after_a_restart(
         assert again.messages() == ["kept"]
     finally:
         again.close()
+
+
+def test_a_lost_log_brings_nothing_back(store: Any) -> None:
+    store.load(entry("2026-01-01", "a", "one"), entry("2026-01-01", "b", "two"))
+    deletion_of(store).delete(Selection(where=Sql("source = 'a'")), reason="request")
+    assert not [name for name in store.files() if name.endswith(".wal")]
+    assert store.messages() == ["two"]
