@@ -2,7 +2,7 @@
 
 Tables of tokens, each of some blocks, one after the other in a file beside the day's,
 mapped into memory: a look-up reads a few bytes of each table. It may say "maybe" where
-there is nothing (1 block in 6 000), never "no" where there is something. Missing or
+there is nothing (1 block in 30 000), never "no" where there is something. Missing or
 damaged, it is as if there were none: everything is read.
 
     line 1   JSON: see `Header`
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 BLOCK_ROWS = 2048
 """DuckDB's vector: the least that it reads."""
 
-VERSION = 5
+VERSION = 6
 ARRAY = "["
 """In place of the text of any array: one of its elements may be what is looked for."""
 INDEXED_COLUMNS = ("source", "level")

@@ -1,19 +1,18 @@
 """A table of tokens: which of up to 256 blocks may hold one.
 
 There are as many buckets as tokens, and the upper half of a token's hash tells which is
-its. Of the lower half a few bits are kept, and beside them the numbers of its blocks: a
+its. A byte of the lower half is kept, and beside it the numbers of its blocks: a
 look-up finds the blocks of its token, and now and then those of another one too.
 
-    bytes                        of
-    (buckets / 128 + 1) x 4      tokens before each 128th bucket
-    (tokens + buckets) / 8       tokens of each bucket: so many ones, and a zero
-    tokens x 6 / 8               fingerprints
-    (tokens / 128 + 1) x 4       pairs of a token and a block, less one for each token,
-                                 before each 128th token
-    pairs / 8                    pairs of each token, less one: so many ones, and a zero
-    pairs                        blocks, by token
+    counts   of each bucket, its tokens
+    bytes    of each token, the lowest of its hash
+    bytes    of each token, its first block
+    counts   of each token, its other blocks
+    counts   of each other block, bits of its distance to the one before, less one
+    bits     of those distances, behind their highest
 
-Each is rounded up. Numbers are little-endian; the first bit of a byte is its highest.
+Counts are the sums before each 128th, of four bytes each, the lowest first; then so
+many ones, and a zero, for each. Bits fill bytes from the highest down.
 """
 
 from typing import TYPE_CHECKING
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_BLOCKS = 256
-FINGERPRINT_BITS = 6
 _STEP = 128
 _HALF = 32
 
@@ -35,7 +33,10 @@ class Sizes(msgspec.Struct, frozen=True, array_like=True):
 
     blocks: int
     tokens: int
-    pairs: int
+    others: int
+    """Pairs of a token and a block, besides the first of each token."""
+    bits: int
+    """Of distances."""
 
 
 class TokenTable:
@@ -50,56 +51,69 @@ class TokenTable:
 
     def __init__(self, sizes: Sizes, content: memoryview) -> None:
         self.blocks = sizes.blocks
-        self._buckets = tokens = sizes.tokens
-        self._tokens = _Counts(content, items=tokens, total=tokens)
+        self._buckets = count = sizes.tokens
+        self._tokens = _Counts(content, items=count, total=count)
         at = self._tokens.size
-        self._fingerprints = content[at:]
-        at += _bytes_for(tokens * FINGERPRINT_BITS)
-        more = sizes.pairs - tokens
-        self._more = _Counts(content[at:], items=tokens, total=more)
-        at += self._more.size
-        self._blocks = content[at : at + sizes.pairs]
-        self.size = at + sizes.pairs
+        self._hashes = content[at : at + count]
+        at += count
+        self._firsts = content[at : at + count]
+        at += count
+        self._others = _Counts(content[at:], items=count, total=sizes.others)
+        at += self._others.size
+        self._widths = _Counts(content[at:], items=sizes.others, total=sizes.bits)
+        at += self._widths.size
+        self.size = at + _bytes_for(sizes.bits)
+        self._distances = content[at : self.size]
         if self.size > len(content):
             raise ValueError("it is cut off")
 
-    def blocks_of(self, hashed: int) -> bytes:
+    def blocks_of(self, hashed: int) -> list[int]:
         """The numbers of the blocks that may hold the token with this hash."""
         if not self._buckets:
-            return b""
-        first, count = self._tokens.at((hashed >> _HALF) * self._buckets >> _HALF)
-        width = FINGERPRINT_BITS
-        kept = _text(self._fingerprints, first * width, (first + count) * width)
-        wanted = f"{hashed & (1 << width) - 1:0{width}b}"
-        found = b""
-        for nth in range(count):
-            if kept.startswith(wanted, nth * width):
-                before, more = self._more.at(first + nth)
-                start = before + first + nth
-                found += self._blocks[start : start + more + 1]
+            return []
+        bucket = (hashed >> _HALF) * self._buckets >> _HALF
+        first, (count,) = self._tokens.of(bucket, 1)
+        found: list[int] = []
+        for token in range(first, first + count):
+            if self._hashes[token] == hashed & 0xFF:
+                found += self._blocks_of(token)
+        return found
+
+    def _blocks_of(self, token: int) -> list[int]:
+        found = [self._firsts[token]]
+        before, (others,) = self._others.of(token, 1)
+        start, widths = self._widths.of(before, others)
+        digits = _digits(self._distances, start, start + sum(widths))
+        at = 0
+        for width in widths:
+            found.append(found[-1] + int("1" + digits[at : at + width], 2))
+            at += width
         return found
 
 
 class _Counts:
-    """How many each item has: looked up, and summed up to it, within a few bytes."""
+    """Of items, one after the other: looked up, and summed up to one, in few bytes."""
 
     def __init__(self, content: memoryview, *, items: int, total: int) -> None:
-        steps = (items // _STEP + 1) * 4
-        self.size = steps + _bytes_for(items + total)
-        self._before = content[:steps]
-        self._bits = content[steps : self.size]
+        sums = (items // _STEP + 1) * 4
+        self.size = sums + _bytes_for(items + total)
+        self._sums = content[:sums]
+        self._bits = content[sums : self.size]
         self._end = items + total
 
-    def at(self, item: int) -> tuple[int, int]:
-        """The sum of those before it, and its own."""
+    def of(self, item: int, number: int) -> tuple[int, list[int]]:
+        """The sum of those before an item, and so many from it on."""
         step, nth = divmod(item, _STEP)
-        before = int.from_bytes(self._before[step * 4 : step * 4 + 4], "little")
-        following = self._before[step * 4 + 4 : step * 4 + 8]
-        begin, end = before + step * _STEP, self._end
-        if following:
-            end = int.from_bytes(following, "little") + (step + 1) * _STEP
-        ones = _text(self._bits, begin, end).split("0", nth + 1)
-        return before + sum(map(len, ones[:nth])), len(ones[nth])
+        last = (item + number) // _STEP + 1
+        begin, end = self._start(step), self._start(last)
+        ones = _digits(self._bits, begin, end).split("0", nth + number)
+        counts = [len(one) for one in ones[: nth + number]]
+        return begin - step * _STEP + sum(counts[:nth]), counts[nth:]
+
+    def _start(self, step: int) -> int:
+        """The first bit of its items."""
+        held = self._sums[step * 4 : step * 4 + 4]
+        return int.from_bytes(held, "little") + step * _STEP if held else self._end
 
 
 def encode(
@@ -112,25 +126,29 @@ def encode(
     """
     import numpy as np
 
-    order = np.argsort(hashes)
+    order = np.lexsort((blocks, hashes))
     blocks, hashes = blocks[order], hashes[order]
-    firsts = np.flatnonzero(np.concatenate(([True], hashes[1:] != hashes[:-1])))
-    firsts = firsts[: hashes.size]
+    is_first = np.ones(hashes.size, dtype=bool)
+    is_first[1:] = hashes[1:] != hashes[:-1]
+    firsts = np.flatnonzero(is_first)
     tokens = hashes[firsts]
     half = np.uint64(_HALF)
     buckets = (tokens >> half) * np.uint64(tokens.size) >> half
-    weights = np.arange(FINGERPRINT_BITS, dtype=np.uint64)[::-1]
-    fingerprints = (tokens[:, np.newaxis] >> weights & np.uint64(1)).astype(bool)
+    distances = np.diff(blocks, prepend=blocks[:1])[~is_first]
+    widths = np.frexp(distances)[1].astype(np.int64) - 1
     content = (
-        _encoded(np.bincount(buckets.astype(np.int64), minlength=tokens.size))
-        + np.packbits(fingerprints).tobytes()
-        + _encoded(np.diff(firsts, append=hashes.size) - 1)
-        + blocks.tobytes()
+        _counts(np.bincount(buckets.astype(np.int64), minlength=tokens.size))
+        + tokens.astype(np.uint8).tobytes()
+        + blocks[firsts].tobytes()
+        + _counts(np.diff(firsts, append=hashes.size) - 1)
+        + _counts(widths)
+        + _bits(distances, widths)
     )
-    return Sizes(count, int(tokens.size), int(hashes.size)), content
+    sizes = Sizes(count, firsts.size, distances.size, int(widths.sum()))
+    return sizes, content
 
 
-def _encoded(counts: "NDArray[np.int64]") -> bytes:
+def _counts(counts: "NDArray[np.int64]") -> bytes:
     import numpy as np
 
     sums = np.concatenate(([0], np.cumsum(counts)))
@@ -139,8 +157,20 @@ def _encoded(counts: "NDArray[np.int64]") -> bytes:
     return sums[::_STEP].astype("<u4").tobytes() + np.packbits(bits).tobytes()
 
 
-def _text(content: memoryview, begin: int, end: int) -> str:
-    """The bits of [begin, end), as digits."""
+def _bits(numbers: "NDArray[np.uint8]", widths: "NDArray[np.int64]") -> bytes:
+    """So many lower bits of each."""
+    import numpy as np
+
+    ends = np.cumsum(widths)
+    bits = np.zeros(int(widths.sum()), dtype=bool)
+    for nth in range(8):
+        has = widths > nth
+        bits[ends[has] - 1 - nth] = numbers[has] >> nth & 1
+    return np.packbits(bits).tobytes()
+
+
+def _digits(content: memoryview, begin: int, end: int) -> str:
+    """The bits of [begin, end)."""
     first = begin // 8
     held = content[first : _bytes_for(end)]
     digits = f"{int.from_bytes(held, 'big'):0{len(held) * 8}b}"

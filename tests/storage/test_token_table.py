@@ -57,10 +57,10 @@ def test_hashes_that_are_alike_hide_nothing(pairs: set[tuple[int, int]]) -> None
 
 
 def test_few_blocks_are_told_that_do_not_hold_it() -> None:
-    """About one token of 64 is taken for another."""
+    """About one token of 256 is taken for another."""
     table = table_of({(hashed, 3) for hashed in drawn(20_000)})
     told = sum(bool(table.blocks_of(hashed)) for hashed in drawn(20_000, seed=8))
-    assert 200 < told < 450
+    assert 40 < told < 160
 
 
 def test_a_table_that_is_cut_off_is_refused() -> None:
