@@ -133,7 +133,7 @@ class WorkersConfig(_Section, frozen=True, kw_only=True):
     """The pool that takes batches from the journal through the processors."""
 
     count: Annotated[int, Meta(ge=1, le=64)] = 2
-    """How many batches are worked on at once."""
+    """How many batches are worked on at once, besides one that is small."""
 
     kind: Literal["thread", "process"] = "thread"
     """Where Python processors run. `thread` suits most; `process` is for processors

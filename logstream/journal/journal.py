@@ -36,9 +36,9 @@ class Journal:
 
     Args:
         on_segment: A closed segment, in order; called on the journal's thread.
-        has_time: Whether a segment that is handed on now is soon worked on. While it is
-            not, the active one grows instead: a load costs about as much for ten
-            entries as for a thousand, so small ones would only pile up.
+        has_time: Whether a segment of so many bytes that is handed on now is soon
+            worked on. While it is not, the active one grows instead: a load costs about
+            as much for ten entries as for a thousand, so small ones would only pile up.
         on_group: These tickets are durable in a segment, or failed together; on the
             same thread. Whoever acks one of them sets `Segment.acked` first.
     """
@@ -52,7 +52,7 @@ class Journal:
         linger_s: float,
         on_segment: Callable[[Segment], None],
         on_group: GroupDone,
-        has_time: Callable[[], bool] = lambda: True,
+        has_time: Callable[[int], bool] = lambda _: True,
         answers: Answers | None = None,
     ) -> None:
         self._files = files
@@ -177,12 +177,12 @@ class Journal:
             while not (self._waiting or self._stopping):
                 if not self._is_due():
                     self._wake.wait(self._linger_left_s())
-                elif self._has_time():
+                elif self._pool_has_time():
                     break
                 else:
                     self._wake.wait(_BUSY_PAUSE_S)
             group, self._waiting = take_group(self._waiting)
-            cut = self._is_due() and self._has_time()
+            cut = self._is_due() and self._pool_has_time()
             if cut:
                 self._cut_wanted = False
             return group, cut, self._stopping and not self._waiting
@@ -191,6 +191,9 @@ class Journal:
         """Whether the active segment is to be closed: a query asked, or it is old."""
         left = self._linger_left_s()
         return self._cut_wanted or (left is not None and left <= 0)
+
+    def _pool_has_time(self) -> bool:
+        return self._has_time(0 if self._active is None else self._active.size)
 
     def _linger_left_s(self) -> float | None:
         active = self._active

@@ -1,5 +1,9 @@
 """The worker pool: threads that take closed segments, oldest first, until all are in.
 
+A query waits for what was acked and is not stored: little, while queries come (`acks`).
+So small segments have a worker of their own, behind no large one. Those that load large
+ones give way to all other threads, those of queries above all.
+
 A segment that cannot be stored now (a full disk, a locked partition) makes way for the
 others and is tried again, with back-off. It stays in the journal, and counts against
 the intake's capacity.
@@ -15,6 +19,7 @@ from collections.abc import Callable
 import msgspec
 
 from logstream.core.errors import StorageError
+from logstream.core.priority import lower_priority
 from logstream.journal.segment import Segment
 from logstream.pipeline.worker import Outcome, Worker
 from logstream.storage.turns import Turns
@@ -24,6 +29,7 @@ _log = logging.getLogger(__name__)
 _BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 _TOGETHER_BYTES = 24 << 20
 """What one worker takes of segments that wait, to store them in one go."""
+_SMALL_BYTES = 2 << 20
 
 
 class _Task(msgspec.Struct):
@@ -33,10 +39,20 @@ class _Task(msgspec.Struct):
     tries: int = 0
 
 
+class _Lane:
+    """Segments of a kind that wait, and what wakes those who take them."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self.tasks: deque[_Task] = deque()
+        self.wake = threading.Condition(lock)
+
+
 class WorkerPool:
     """Thread-safe.
 
     Args:
+        count: Workers, besides the one for small segments. They help that one when they
+            have nothing else to do.
         on_stored: A segment is in the store; called on the worker's thread. It raises
             OSError when the segment cannot be retired, which is tried again.
         on_closed: Called in the end, when no worker needs anything any more.
@@ -55,8 +71,11 @@ class WorkerPool:
         self._make_worker = make_worker
         self._on_stored = on_stored
         self._on_closed = on_closed
-        self._wake = threading.Condition()
-        self._queue: deque[_Task] = deque()
+        lock = threading.Lock()
+        self._wake = threading.Condition(lock)
+        """Something was done."""
+        self._small = _Lane(lock)
+        self._large = _Lane(lock)
         self._later: list[tuple[float, int, _Task]] = []
         self._stuck: dict[int, str] = {}
         self._lacking: set[int] = set()
@@ -64,9 +83,13 @@ class WorkerPool:
         self._working = 0
         self._draining = False
         self._stopping = False
+        self._count = count
+        names = ["worker-small", *(f"worker-{n}" for n in range(count))]
         self._threads = [
-            threading.Thread(target=self._run, name=f"worker-{n}", daemon=True)
-            for n in range(count)
+            threading.Thread(
+                target=self._run, args=(not number,), name=name, daemon=True
+            )
+            for number, name in enumerate(names)
         ]
         for thread in self._threads:
             thread.start()
@@ -77,8 +100,7 @@ class WorkerPool:
 
     def submit(self, segment: Segment) -> None:
         with self._wake:
-            self._queue.append(_Task(segment))
-            self._wake.notify()
+            self._put(_Task(segment))
 
     def stuck(self) -> dict[int, str]:
         """Segments that failed more than once, the last time too, and why. After one
@@ -92,14 +114,16 @@ class WorkerPool:
         with self._wake:
             return set(self._lacking)
 
-    def has_time(self) -> bool:
-        """Whether fewer segments wait than there are workers."""
+    def has_time(self, size: int = 0) -> bool:
+        """Whether fewer segments wait than there are workers for one of this size."""
         with self._wake:
-            return len(self._queue) < len(self._threads)
+            if size <= _SMALL_BYTES:
+                return not self._small.tasks
+            return len(self._large.tasks) < self._count
 
     def is_idle(self) -> bool:
         with self._wake:
-            return not self._queue and not self._working
+            return self._is_done()
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until every segment is stored, or has failed once more; whether that
@@ -107,26 +131,42 @@ class WorkerPool:
         """
         with self._wake:
             self._draining = True
-            self._queue.extend(task for _, _, task in sorted(self._later))
+            for _, _, task in sorted(self._later):
+                self._put(task)
             self._later.clear()
-            self._wake.notify_all()
-            return self._wake.wait_for(
-                lambda: not self._queue and not self._working, timeout=timeout_s
-            )
+            return self._wake.wait_for(self._is_done, timeout=timeout_s)
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Stop after the batches at hand. Safe to call twice."""
         with self._wake:
             self._stopping = True
-            self._wake.notify_all()
+            self._wake_workers()
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._on_closed()
 
-    def _run(self) -> None:
+    def _is_done(self) -> bool:
+        """The caller has the lock, as of all below."""
+        return not (self._small.tasks or self._large.tasks or self._working)
+
+    def _put(self, task: _Task) -> None:
+        small = task.segment.size <= _SMALL_BYTES
+        lane = self._small if small else self._large
+        lane.tasks.append(task)
+        lane.wake.notify()
+        if len(self._small.tasks) > 1:
+            self._large.wake.notify()  # to help
+
+    def _wake_workers(self) -> None:
+        self._small.wake.notify_all()
+        self._large.wake.notify_all()
+
+    def _run(self, small: bool) -> None:
+        if not small:
+            lower_priority()
         worker = self._make_worker()
-        while tasks := self._next():
+        while tasks := self._next(small=small):
             if len(tasks) > 1:
                 self._store_together(worker, tasks)
             for task in tasks:
@@ -136,26 +176,32 @@ class WorkerPool:
                     self._working -= 1
                     self._wake.notify_all()
 
-    def _next(self) -> list[_Task]:
+    def _next(self, *, small: bool) -> list[_Task]:
         """One, or several if more wait than there are workers; none: it is over."""
+        own = self._small if small else self._large
         with self._wake:
             while not self._stopping:
                 now = time.monotonic()
-                if self._later and self._later[0][0] <= now:
-                    self._queue.append(heapq.heappop(self._later)[2])
-                if self._queue:
-                    tasks = [self._queue.popleft()]
-                    size = tasks[0].segment.size
-                    gathers = not tasks[0].tries and self._may_gather()
-                    while gathers and len(self._queue) >= len(self._threads):
-                        size += self._queue[0].segment.size
-                        if size > _TOGETHER_BYTES:
-                            break
-                        tasks.append(self._queue.popleft())
-                    self._working += len(tasks)
-                    return tasks
-                self._wake.wait(self._later[0][0] - now if self._later else None)
+                while self._later and self._later[0][0] <= now:
+                    self._put(heapq.heappop(self._later)[2])
+                if own.tasks:
+                    return self._take(own.tasks, 1 if small else self._count)
+                if len(self._small.tasks) > 1:
+                    return self._take(self._small.tasks, 1)
+                own.wake.wait(self._later[0][0] - now if self._later else None)
             return []
+
+    def _take(self, waiting: deque[_Task], workers: int) -> list[_Task]:
+        tasks = [waiting.popleft()]
+        size = tasks[0].segment.size
+        gathers = not tasks[0].tries and self._may_gather()
+        while gathers and len(waiting) >= workers:
+            size += waiting[0].segment.size
+            if size > _TOGETHER_BYTES:
+                break
+            tasks.append(waiting.popleft())
+        self._working += len(tasks)
+        return tasks
 
     def _store_together(self, worker: Worker, tasks: list[_Task]) -> None:
         """What does not go together goes one by one after that."""
@@ -204,3 +250,4 @@ class WorkerPool:
         task.tries += 1
         if not self._draining:
             heapq.heappush(self._later, (time.monotonic() + pause_s, number, task))
+            self._wake_workers()  # one of them has to wake in time

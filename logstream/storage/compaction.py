@@ -22,7 +22,6 @@ One thread at low priority does it, in a DuckDB of its own, with one thread.
 import logging
 import os
 import shutil
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -34,6 +33,7 @@ import msgspec
 
 from logstream.config.settings import StorageConfig
 from logstream.core.errors import StorageError
+from logstream.core.priority import lower_priority
 from logstream.core.timestamps import now_ns
 from logstream.storage import rewriting
 from logstream.storage.compaction_files import CompactionFiles
@@ -50,7 +50,6 @@ _log = logging.getLogger(__name__)
 _ALONE_S = 2.0
 _ROOM_FACTOR = 3
 """Free space that is needed, as a multiple of the file: a copy, the new one, spill."""
-_NICE = 10
 _LOOK_S = 10.0
 _STOP_S = 10.0
 _STOP_AGAIN_S = 0.05
@@ -171,7 +170,8 @@ class Compactor:
     def _compact(self, partition: Partition, files: CompactionFiles) -> int:
         self._check_room(files)
         writes = self._copy(partition, files)
-        _lower_priority()
+        if threading.current_thread().name == THREAD:
+            lower_priority()  # DuckDB with one thread runs on it
         try:
             entries = self._rewrite(files)
         except duckdb.InterruptException:
@@ -260,13 +260,6 @@ def _sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _lower_priority() -> None:
-    """Of this thread: Linux has it per thread. DuckDB with one thread runs on it."""
-    if sys.platform == "linux" and threading.current_thread().name == THREAD:
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 THREAD = "compaction"

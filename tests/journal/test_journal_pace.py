@@ -27,7 +27,7 @@ def test_a_segment_that_is_due_grows_until_the_workers_have_time(
         for ticket in group:
             acked.put(ticket.done)
 
-    def ask() -> bool:
+    def ask(_: int) -> bool:
         asked.set()
         return has_time.is_set()
 

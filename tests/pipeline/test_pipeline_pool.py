@@ -123,6 +123,44 @@ def test_segments_that_wait_are_stored_together(
     pool.close()
 
 
+@pytest.mark.parametrize("sizes", [(10, 8 << 20), (8 << 20, 10)])
+def test_small_and_large_segments_do_not_wait_for_each_other(
+    sizes: tuple[int, int],
+) -> None:
+    """Queries wait for small ones, while all workers may be busy with large ones."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        assert go_on.wait(WAIT_S)
+
+    worker, stored = Scripted({(1, 1): wait}), Stored()
+    pool = WorkerPool(count=1, make_worker=lambda: worker, on_stored=stored)
+    pool.submit(a_segment(1, sizes[0]))
+    assert begun.wait(WAIT_S)
+    pool.submit(a_segment(2, sizes[1]))
+    stored.wait_for(2)
+    assert stored.numbers == [2]
+    go_on.set()
+    assert pool.drain(WAIT_S)
+    pool.close()
+
+
+def test_small_segments_are_helped_with_when_there_is_nothing_else_to_do() -> None:
+    both = threading.Barrier(2, timeout=WAIT_S)
+
+    def meet() -> None:
+        both.wait()
+
+    worker, stored = Scripted({(1, 1): meet, (2, 1): meet}), Stored()
+    pool = WorkerPool(count=1, make_worker=lambda: worker, on_stored=stored)
+    pool.gather_when(lambda: False)
+    for number in (1, 2, 3):
+        pool.submit(a_segment(number))
+    stored.wait_for(1, 2, 3)
+    pool.close()
+
+
 def test_stuck_segments_make_way_for_the_others() -> None:
     """Two of a locked day do not hold up both workers: a third day is stored."""
     locked = StorageError("locked by another process")
