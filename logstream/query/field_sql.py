@@ -20,9 +20,17 @@ from functools import lru_cache
 
 import msgspec
 
-from logstream.core.doubts import DOTTED, LISTED, ValueKind, other
+from logstream.core.doubts import (
+    DOTTED,
+    LISTED,
+    ValueKind,
+    any_of,
+    both,
+    other,
+    unless,
+)
 from logstream.core.sql import Sql
-from logstream.query.fragments import join, of
+from logstream.query.fragments import FALSE, join, of
 from logstream.query.names import Path
 
 _KEPT = 512
@@ -123,21 +131,20 @@ def no_arrays(path: Path) -> Sql:
     kind = of("variant_typeof({})", extract_first(path))
     # One CASE in the other: with AND, a NOT around it asks for the kind of all values,
     # and takes five times as long.
-    return of(
-        f"{LISTED} AND {{}} AND CASE WHEN {{}} >= '[' AND {{}} < '\\' THEN CASE "
+    test = of(
+        "CASE WHEN {} >= '[' AND {} < '\\' THEN CASE "
         "WHEN starts_with({}, 'ARRAY') THEN error('an array') ELSE FALSE END "
         "ELSE FALSE END",
-        *(others(path, "scalar"), text, text, kind),
+        *(text, text, kind),
     )
+    return unless(LISTED, unless(others(path, "scalar"), test, FALSE), FALSE)
 
 
 @lru_cache(_KEPT)
-def others(path: Path, kind: ValueKind) -> Sql:
-    """A doubt (see `core.doubts`): whether some value there is not of the kind."""
+def others(path: Path, kind: ValueKind) -> str:
+    """The doubt (see `core.doubts`) whether all values there are of the kind."""
     first, *rest = (other(way, kind) for way in path.ways)
-    if not rest:
-        return Sql(first)
-    return Sql(f"({' OR '.join((first, *(f'{DOTTED} AND {one}' for one in rest)))})")
+    return any_of((first, *(both(DOTTED, one) for one in rest)))
 
 
 def is_present(path: Path, *, fast: bool) -> Sql:
@@ -159,9 +166,8 @@ def extract_first(path: Path) -> Sql:
     """
     if len(path.ways) == 1:
         return extract(path.ways[0])
-    first, *others = (extract(way) for way in path.ways)
-    rest = [of(f"CASE WHEN {DOTTED} THEN {{}} END", one) for one in others]
-    return of("coalesce({}, " + ", ".join("{}" for _ in rest) + ")", first, *rest)
+    nested, flat = (extract(way) for way in path.ways)
+    return unless(DOTTED, of("coalesce({}, {})", nested, flat), nested)
 
 
 def _string_of(path: Path) -> Sql:

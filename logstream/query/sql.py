@@ -24,6 +24,7 @@ from functools import lru_cache
 
 import msgspec
 
+from logstream.core.doubts import unless
 from logstream.core.sql import TRUE, Sql
 from logstream.query.conditions import (
     Absent,
@@ -214,11 +215,7 @@ def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
     value = extract_first(path)
     test = of("{}::DOUBLE BETWEEN ? AND ?", value, low, high)
     if low <= 0 <= high or low <= 1 <= high:
-        # A bool casts to 0 or 1, and is no number to us.
-        test = of(
-            "{} AND NOT ({} AND {}::VARCHAR IN ('true', 'false'))",
-            *(test, others(path, "number"), value),
-        )
+        test = of("{} AND {}", test, _no_truth(path))
     return of("{} AND {}::DOUBLE IS NOT NULL", test, value)
 
 
@@ -232,12 +229,14 @@ def _quantity_between(condition: QuantityBetween, path: Path) -> Sql:
     ends = condition.low, condition.high
     test = of("{}::DOUBLE * ? BETWEEN ? AND ?", value, condition.scale, *ends)
     if condition.low <= max(0.0, condition.scale) and condition.high >= 0:
-        # A bool casts to 0 or 1, and is no quantity.
-        test = of(
-            "{} AND NOT ({} AND {}::VARCHAR IN ('true', 'false'))",
-            *(test, others(path, "number"), value),
-        )
+        test = of("{} AND {}", test, _no_truth(path))
     return of("{} AND {}::DOUBLE IS NOT NULL", test, value)
+
+
+def _no_truth(path: Path) -> Sql:
+    """It would cast to 0 or 1, and is no number to us."""
+    test = of("{}::VARCHAR NOT IN ('true', 'false')", extract_first(path))
+    return unless(others(path, "number"), test, TRUE)
 
 
 def _text(condition: OfText, layout: Layout) -> Sql:
@@ -270,8 +269,7 @@ def _fast_text(condition: OfText, path: Path) -> Sql:
     found = of("({}) AND {} IS NOT NULL", test, value.text)
     if value.is_text is not None:
         careful = _unless_structure(value.text, value.is_text, test)
-        doubt = others(path, "scalar")
-        found = of("CASE WHEN {} THEN {} ELSE {} END", doubt, careful, found)
+        found = unless(others(path, "scalar"), careful, found)
     return _told_by_kind(condition, path, of("({}) OR ({})", found, arrays))
 
 
@@ -290,7 +288,7 @@ def _told_by_kind(condition: OfText, path: Path, test: Sql) -> Sql:
     else:
         return test
     better = of("{} AND {} IS NOT NULL", better, value)
-    return of("CASE WHEN {} THEN {} ELSE {} END", doubt, test, better)
+    return unless(doubt, test, better)
 
 
 def _one_of_or_absent(condition: OneOf, layout: Layout) -> Sql:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from logstream.core.doubts import (
-    DOTTED_NAME,
-    LISTED_NAME,
-    NESTED_NAME,
+    DOTTED,
+    LISTED,
+    NESTED,
     ValueKind,
-    other_name,
+    other,
 )
 
 MAX_FIELDS = 300
@@ -35,9 +35,9 @@ def unfounded(structures: Sequence[Any]) -> list[str]:
         "." in key for one in structures if isinstance(one, dict) for key in one
     )
     found = {
-        DOTTED_NAME: dotted,
-        LISTED_NAME: any(map(_has_array, structures)),
-        NESTED_NAME: any(map(_has_object, structures)),
+        DOTTED: dotted,
+        LISTED: any(map(_has_array, structures)),
+        NESTED: any(map(_has_object, structures)),
     }
     return [*(name for name, there in found.items() if not there), *_kinds(structures)]
 
@@ -58,11 +58,11 @@ def _kinds(structures: Sequence[Any]) -> Iterator[str]:
         alike = any(spelled[_folded(way[:end])] > 1 for end in range(1, len(way) + 1))
         if None in found or alike:
             continue
-        yield other_name(way, "scalar")
+        yield other(way, "scalar")
         if len(found) == 1:
             (kind,) = found
             assert kind is not None
-            yield other_name(way, kind)
+            yield other(way, kind)
 
 
 def _folded(way: Way) -> Way:

@@ -184,9 +184,9 @@ class Gathering:
         return self._select(select, Look(relation=union([])), tail)
 
     def _select(self, select: Sql, look: Look, tail: Sql) -> Sql:
-        where = self._where
-        text = f"{select.text} FROM {look.among(where.text)} {tail.text}"
-        return Sql(text, (*select.params, *where.params, *tail.params))
+        among = look.among(self._where)
+        text = f"{select.text} FROM {among.text} {tail.text}"
+        return Sql(text, (*select.params, *among.params, *tail.params))
 
 
 def _union(parts: Sequence[Sql]) -> Sql:

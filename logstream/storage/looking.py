@@ -36,9 +36,9 @@ def looks_by_time(
             look = look_into(db, partition, selection.needs, asks=selection.asks)
             found = 0 if look.nowhere else 1
             if rows is not None and not look.nowhere:
-                text = f"SELECT 1 FROM {look.among(where.text)} LIMIT ?"
-                counted = f"SELECT count(*) FROM ({text})"
-                found = db.execute(counted, (*where.params, rows)).fetchall()[0][0]
+                among = look.among(where)
+                text = f"SELECT count(*) FROM (SELECT 1 FROM {among.text} LIMIT ?)"
+                found = db.execute(text, (*among.params, rows)).fetchall()[0][0]
                 rows -= found
             if found:
                 yield partition, look

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from logstream.core.doubts import settled
 from logstream.core.needs import AllOf, AnyOf, Need, Value, Word
+from logstream.core.sql import Sql
 from logstream.storage.partition import Partition, index_of
 from logstream.storage.skip_index import (
     BLOCK_ROWS,
@@ -95,16 +96,18 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     unfounded: frozenset[str] = frozenset()
     """Names of `core.doubts` that no entry of the day gives reason for."""
 
-    def among(self, where: str) -> str:
+    def among(self, where: Sql) -> Sql:
         """What stands behind FROM, with a condition."""
-        where = self.settled(where)
+        test = self.settled(where)
+        text = test.text
         if self.short:
-            where = f"(({where}) OR rowid < 0)"  # of two columns: it is not pushed down
-        test = f"{self.place} AND {where}" if self.place else where
-        return f"{self.relation} WHERE {test}"
+            text = f"(({text}) OR rowid < 0)"  # of two columns: it is not pushed down
+        text = f"{self.place} AND {text}" if self.place else text
+        return Sql(f"{self.relation} WHERE {text}", test.params)
 
-    def settled(self, text: str) -> str:
-        return settled(text, self.unfounded)
+    def settled(self, sql: Sql) -> Sql:
+        """In the form that is right for what is known of the day."""
+        return settled(sql, self.unfounded)
 
 
 def look_into(

@@ -219,14 +219,16 @@ class Reader:
             rows=limit + 1 if limit < _FEW_ROWS else None,
             descending=descending,
         )
+        days = [look.among(where) for _, look in looks]
         parts = [
-            f"(SELECT {names} FROM {look.among(where.text)} "
+            f"(SELECT {names} FROM {day.text} "
             f"ORDER BY timestamp {order}, id {order} LIMIT {limit + 1:d})"
-            for _, look in looks
+            for day in days
         ]
         if not parts:
-            parts.append(f"SELECT {names} FROM {union([])} WHERE {where.text}")
-        return Sql(" UNION ALL ".join(parts), where.params * len(parts))
+            return Sql(f"SELECT {names} FROM {union([])}")
+        text = " UNION ALL ".join(parts)
+        return Sql(text, tuple(value for day in days for value in day.params))
 
     def _by_time(
         self,
@@ -257,9 +259,9 @@ class Reader:
                         )
                         if look.nowhere:
                             continue
-                        text = _page_of(look, where, descending=descending)
-                        params = (*where.params, limit + 1 - len(found))
-                        found += db.execute(text, params).fetchall()
+                        page = _page_of(look, where, descending=descending)
+                        params = (*page.params, limit + 1 - len(found))
+                        found += db.execute(page.text, params).fetchall()
                 if len(found) > limit:
                     break
             return found
@@ -297,12 +299,11 @@ def _find(
     return row_of(found[0]) if found else None
 
 
-def _page_of(look: Look, where: Sql, *, descending: bool) -> str:
+def _page_of(look: Look, where: Sql, *, descending: bool) -> Sql:
     order = "DESC" if descending else "ASC"
-    return (
-        f"SELECT {ROW} FROM {look.among(where.text)} "
-        f"ORDER BY timestamp {order}, id {order} LIMIT ?"
-    )
+    among = look.among(where)
+    text = f"FROM {among.text} ORDER BY timestamp {order}, id {order} LIMIT ?"
+    return Sql(f"SELECT {ROW} {text}", among.params)
 
 
 def _after(where: Sql, start: Cursor, *, descending: bool) -> Sql:

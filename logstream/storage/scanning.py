@@ -24,7 +24,7 @@ def selection_of(scan: Scan, from_ns: int | None, to_ns: int | None) -> Selectio
     return Selection(
         where=scan.where,
         fast=scan.fast,
-        more=any(has_doubts(one.hopeful.text) for one in scan.columns),
+        more=any(has_doubts(one.hopeful) for one in scan.columns),
         needs=scan.needs,
         from_ns=max((one for one in begins if one is not None), default=None),
         to_ns=min((one for one in ends if one is not None), default=None),
@@ -50,22 +50,21 @@ def _of_day(select: Sql, look: Look, where: Sql, first: First | None) -> Sql:
     """Of few first rows what sorts is found out first, and the rest of those alone: to
     make JSON of the fields of 38 000 errors for ten of them took ten times as long.
     """
-    among = look.among(where.text)
-    select = Sql(look.settled(select.text), select.params)
-    every = (*select.params, *where.params)
+    among, select = look.among(where), look.settled(select)
+    every = (*select.params, *among.params)
     if first is None or (first.by and not look.table):
-        return Sql(f"SELECT {select.text} FROM {among}", every)
+        return Sql(f"SELECT {select.text} FROM {among.text}", every)
     if first.by:
-        each = f"(SELECT {select.text}, rowid FROM {among})"
+        each = f"(SELECT {select.text}, rowid FROM {among.text})"
         found = f"SELECT rowid FROM {_of_each(first, each)}"
         text = f"SELECT {select.text} FROM {look.table} WHERE rowid IN ({found})"
         return Sql(text, (*select.params, *every, *first.order.params))
     order = f"ORDER BY {first.order.text} LIMIT {first.rows:d}"
     every = (*every, *first.order.params)
     if not look.table or first.rows > _FEW_ROWS:
-        inner = f"SELECT {select.text} FROM {among}"
+        inner = f"SELECT {select.text} FROM {among.text}"
         return Sql(f"SELECT * FROM ({inner}) {order}", every)
-    found = f"SELECT rowid FROM (SELECT {select.text}, rowid FROM {among}) {order}"
+    found = f"SELECT rowid FROM (SELECT {select.text}, rowid FROM {among.text}) {order}"
     text = f"SELECT {select.text} FROM {look.table} WHERE rowid IN ({found})"
     return Sql(text, (*select.params, *every))
 

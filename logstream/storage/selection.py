@@ -31,7 +31,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def asks(self) -> bool:
         """Whether a day may make it quicker, by what it knows of its entries."""
-        return self.more or (self.fast is not None and has_doubts(self.fast.text))
+        return self.more or (self.fast is not None and has_doubts(self.fast))
 
 
 def condition(selection: Selection, *, fast: bool = False) -> Sql:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
-from logstream.core.doubts import INFINITE_NAME
+from logstream.core.doubts import INFINITE
 from logstream.storage.doubting import unfounded
 
 ROW_GROUP_ROWS: Final = 245_760
@@ -106,7 +106,7 @@ def choose(db: duckdb.DuckDBPyConnection, order: Sequence[tuple[str, str]]) -> K
     return Known(
         columns=rows >= _LEAST_ROWS,
         unfounded=(
-            *(() if odd else (INFINITE_NAME,)),
+            *(() if odd else (INFINITE,)),
             *(unfounded(told) if kinds == len(found) else ()),
         ),
     )

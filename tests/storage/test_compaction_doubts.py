@@ -7,12 +7,12 @@ import pytest
 
 from logstream.config.settings import StorageConfig
 from logstream.core.doubts import (
-    DOTTED_NAME,
-    INFINITE_NAME,
-    LISTED_NAME,
-    NESTED_NAME,
+    DOTTED,
+    INFINITE,
+    LISTED,
+    NESTED,
     ValueKind,
-    other_name,
+    other,
 )
 from logstream.core.entry import Entry
 from logstream.query import compile_filter
@@ -61,13 +61,13 @@ def index_of_day(store: Any) -> Any:
 @pytest.mark.parametrize(
     ("fields", "unfounded"),
     [
-        ({"a": 1, "b": {"c.d": None}}, {DOTTED_NAME, LISTED_NAME}),
-        ({"a.b": 1}, {LISTED_NAME, NESTED_NAME}),
-        ({"a": {"b": [1]}}, {DOTTED_NAME}),
-        ({"a": [], "b.c": "x"}, {NESTED_NAME}),
-        ({"a": [{"b": 1}]}, {DOTTED_NAME, NESTED_NAME}),
-        ({"a": {}}, {DOTTED_NAME, LISTED_NAME}),
-        ({}, {DOTTED_NAME, LISTED_NAME, NESTED_NAME}),
+        ({"a": 1, "b": {"c.d": None}}, {DOTTED, LISTED}),
+        ({"a.b": 1}, {LISTED, NESTED}),
+        ({"a": {"b": [1]}}, {DOTTED}),
+        ({"a": [], "b.c": "x"}, {NESTED}),
+        ({"a": [{"b": 1}]}, {DOTTED, NESTED}),
+        ({"a": {}}, {DOTTED, LISTED}),
+        ({}, {DOTTED, LISTED, NESTED}),
     ],
 )
 def test_a_day_knows_what_its_entries_have_not(
@@ -77,7 +77,7 @@ def test_a_day_knows_what_its_entries_have_not(
     store.load(entry(1, "app", **fields))
     compact(store)
     found = index_of_day(store).unfounded
-    assert found & {DOTTED_NAME, LISTED_NAME, NESTED_NAME} == unfounded
+    assert found & {DOTTED, LISTED, NESTED} == unfounded
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_day_knows_the_kinds_of_a_field(
     compact(store)
     found = index_of_day(store).unfounded
     for way in (("a",), ("o", "a")):
-        known = {kind for kind in KINDS if other_name(way, kind) in found}
+        known = {kind for kind in KINDS if other(way, kind) in found}
         assert known == kinds
 
 
@@ -112,9 +112,9 @@ def test_of_names_that_differ_in_case_only_a_day_knows_nothing(store: Any) -> No
     store.load(entry(1, "db", A="x", b=1, c={"d": 1}))
     compact(store)
     found = index_of_day(store).unfounded
-    assert other_name(("b",), "number") in found
+    assert other(("b",), "number") in found
     for way in (("a",), ("A",), ("C", "d"), ("c", "d")):
-        assert other_name(way, "scalar") not in found
+        assert other(way, "scalar") not in found
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_day_knows_whether_its_numbers_are_finite(
 ) -> None:
     store.load(entry(0, "db", a=value))
     compact(store)
-    assert (INFINITE_NAME in index_of_day(store).unfounded) == known
+    assert (INFINITE in index_of_day(store).unfounded) == known
 
 
 NUMBERS = [0, 1, 200, -200, 200.0, 0.5, 2**53, 2**53 + 1, 2**64 - 1, 1e16, 1e300]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from logstream.config.settings import StorageConfig
 from logstream.core.errors import BadRequest
-from logstream.core.sql import Sql
+from logstream.core.sql import TRUE, Sql
 from logstream.query import compile_filter
 from logstream.storage import index_building, planning
 from logstream.storage.batch import Batch
@@ -224,9 +224,9 @@ def test_a_rare_value_or_word_skips_most_of_a_day(stores: Reader, text: str) -> 
     partition = stores._partitions.attach(DAY)
     with stores._hub.reading(10) as cursor:
         look = look_into(cursor, partition, query.needs)
-        held = cursor.execute(f"SELECT count(*) FROM {look.among('TRUE')}").fetchall()[
-            0
-        ][0]
+        held = cursor.execute(
+            f"SELECT count(*) FROM {look.among(TRUE).text}"
+        ).fetchall()[0][0]
     assert 0 < held < ROWS * 0.75
 
 
@@ -235,8 +235,9 @@ def test_in_one_short_range_nothing_is_pushed_down(quiet: Reader) -> None:
     partition = quiet._partitions.attach(DAY)
     with quiet._hub.reading(10) as cursor:
         look = look_into(cursor, partition, query.needs)
-        text = f"EXPLAIN SELECT count(*) FROM {look.among(query.fast_sql.text)}"
-        plan = cursor.execute(text, query.fast_sql.params).fetchall()[0][1]
+        among = look.among(query.fast_sql)
+        text = f"EXPLAIN SELECT count(*) FROM {among.text}"
+        plan = cursor.execute(text, among.params).fetchall()[0][1]
     assert look.short
     assert "Seq Scan" in plan
     assert "000007d0" not in plan.split("Seq Scan")[1]
@@ -264,7 +265,9 @@ def test_bits_read_the_blocks_that_may_hold_a_word(
     partition = stores._partitions.attach(DAY)
     with stores._hub.reading(10) as cursor:
         look = look_into(cursor, partition, query.needs)
-        held = cursor.execute(f"SELECT count(*) FROM {look.among('TRUE')}").fetchall()
+        held = cursor.execute(
+            f"SELECT count(*) FROM {look.among(TRUE).text}"
+        ).fetchall()
     assert "get_bit" in look.relation
     assert 0 < held[0][0] < ROWS * 0.75
 
