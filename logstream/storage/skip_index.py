@@ -7,6 +7,7 @@ damaged, it is as if there were none: everything is read.
 
     line 1   JSON: see `Header`
     then     the tables: see `token_table`
+    at last  CRC-32 of all before it, four bytes, the lowest first
 """
 
 import hashlib
@@ -32,12 +33,13 @@ _log = logging.getLogger(__name__)
 BLOCK_ROWS = 2048
 """DuckDB's vector: the least that it reads."""
 
-VERSION = 6
+VERSION = 7
 ARRAY = "["
 """In place of the text of any array: one of its elements may be what is looked for."""
 INDEXED_COLUMNS = ("source", "level")
 """Which hold no arrays."""
 _MAX_HEADER_BYTES = 1 << 20
+_CRC_BYTES = 4
 _sound: dict[str, tuple[int, int, int]] = {}
 """By key: the files whose checksum fits, and how they were then. Of a few thousand."""
 
@@ -57,8 +59,6 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """Names of doubts (see `core.doubts`) that nothing in the day gives reason for."""
     tables: tuple[Sizes, ...]
     """Each begins with the block behind the last one of the table before."""
-    crc: int
-    """CRC-32 of all behind the header."""
 
 
 class SkipIndex:
@@ -141,9 +141,6 @@ def write_index(
     unfounded: Collection[str] = (),
 ) -> None:
     """The caller syncs it."""
-    crc = 0
-    for _, content in tables:
-        crc = zlib.crc32(content, crc)
     header = Header(
         version=VERSION,
         key=key,
@@ -153,11 +150,14 @@ def write_index(
         columns=columns,
         unfounded=tuple(unfounded),
         tables=tuple(sizes for sizes, _ in tables),
-        crc=crc,
     )
+    parts = (msgspec.json.encode(header) + b"\n", *(table for _, table in tables))
+    crc = 0
     with path.open("wb") as file:
-        file.write(msgspec.json.encode(header) + b"\n")
-        file.writelines(content for _, content in tables)
+        for part in parts:
+            crc = zlib.crc32(part, crc)
+            file.write(part)
+        file.write(crc.to_bytes(_CRC_BYTES, "little"))
 
 
 def open_index(path: Path, *, key: str) -> SkipIndex | None:
@@ -183,10 +183,11 @@ def _open(path: Path, key: str) -> SkipIndex:
             raise ValueError("it belongs to another file or version")
         told = os.fstat(file.fileno())
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    content = memoryview(mapped)[len(line) :]
+    content = memoryview(mapped)
+    before, crc = content[:-_CRC_BYTES], content[-_CRC_BYTES:]
     state = (told.st_ino, told.st_size, told.st_mtime_ns)
     if _sound.get(key) != state:
-        if zlib.crc32(content) != header.crc:
+        if zlib.crc32(before) != int.from_bytes(crc, "little"):
             raise ValueError("its checksum does not fit")
         _sound[key] = state
-    return SkipIndex(header, content)
+    return SkipIndex(header, before[len(line) :])
