@@ -8,7 +8,7 @@ line's own level.
 
 import re
 
-from logstream.core.levels import LEVEL_BY_NAME
+from logstream.core.levels import LEVEL_BY_NAME, LEVEL_BY_NUMBER
 
 _NAMES = (
     "trace|trc|verbose|finest|finer|debug[1-5]?|dbg|information|info|inf|notice|note"
@@ -18,24 +18,37 @@ _NAMES = (
 _SHOUTED = f"{_NAMES}|fine|log".upper()
 _PLAIN = "trace|debug|info|warn|warning|error|err|critical|crit|fatal"
 
+_CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
 _LEVEL = (
-    rf"[\[(<][ ]{{0,2}}(?:[\w.-]{{1,32}}:)?((?i:{_NAMES}))[ ]{{0,2}}[\])>]"
+    rf"[\[(<][ ]{{0,2}}(?:[\w.-]{{1,32}}:|[^\[\]()<>/]{{1,60}}/|{_CLOCK} )?"
+    rf"((?i:{_NAMES}))[ ]{{0,2}}[\])>]"
     rf"|((?:{_SHOUTED}))(?![\w.=/-])"
     rf"|((?i:{_NAMES})|LOG):"
+    rf"|[\w-]{{1,32}}\.({_SHOUTED}):"
+    r"|%[A-Z][A-Z0-9_-]{1,32}-([0-7])-\w{1,64}:"
+    r"|PHP (?:(Fatal) error|(?:Parse )?((?i:error|warning|notice))):"
 )
 _SKIPPED = (
     r"(?>\d{1,12}(?=[\s|,\]:])"
+    r"|#\d{1,12}\]?|std(?:out|err) [FP](?= )"
     r"|\[[^\[\]]{0,100}\]|\([^()]{0,100}\)"
+    r"|[\w./$-]{1,64}\[[\w:]{1,24}\]:?(?=\s)"
     r"|[A-Za-z_$][\w$]{0,63}(?:[.:/][\w$*-]{1,63}){1,8}"
     r"|[\w.$-]{1,64}(?=[ ][-|][ ]))"
 )
-_GAP = r"[\s|:,-]*+"
+_GAP = r"[\s|:,\]-]*+"
 
 _AFTER_TIME = re.compile(
     rf"[\])>\"']{{0,2}}{_GAP}"
-    rf"(?:(?:{_SKIPPED}{_GAP}){{0,5}}?(?:{_LEVEL})|({_PLAIN})(?=\s))"
+    rf"(?:(?:{_SKIPPED}{_GAP}){{0,5}}?(?:{_LEVEL})|({_PLAIN})(?=\s)"
+    rf"|((?i:{_NAMES}))(?=[ ]{{2}}|\t)|([DIWEFC])\d?(?=[ ](?:\|[ ]|[A-Z]{{3}})))"
 )
-_AT_START = re.compile(rf"(?:{_SKIPPED}{_GAP}){{0,3}}?(?:{_LEVEL})")
+_AT_START = re.compile(
+    rf"(?:\[?{_CLOCK}\]?{_GAP})?(?:{_SKIPPED}{_GAP}){{0,3}}?(?:{_LEVEL})"
+    r"|\[([DIWEC]) \d\d:\d\d:\d\d"
+    r"|([VDIWEF])/[^\s(]{1,64}+ {0,20}\( {0,20}\d{1,10}\):"
+)
+_BEFORE_TIME = re.compile(rf"[\[(<]?((?i:{_NAMES}))\b|\[([DIWEC]) |([DIWEF]), ")
 _KEYED = re.compile(
     r"(?:^|[\s,{;|])(?:(?:level|lvl|severity)=[\"']?"
     r"|\"(?:level|lvl|severity)\"\s?:\s?\")([A-Za-z]{1,13})\b",
@@ -52,6 +65,11 @@ def level_at_start(head: str) -> str | None:
     return _named(_AT_START.match(head))
 
 
+def level_before_time(head: str) -> str | None:
+    """Of a line with one word before its time."""
+    return _named(_BEFORE_TIME.match(head))
+
+
 def level_in_pair(head: str) -> str | None:
     """As in `level=warn` or `"level":"warn"`."""
     lowered = head.lower()
@@ -60,15 +78,17 @@ def level_in_pair(head: str) -> str | None:
     return None
 
 
-def level_of_letter(letter: str) -> str | None:
-    """The one-letter levels of Android and klog; Android's `S`, silent, is none."""
-    return LEVEL_BY_NAME.get(letter.lower())
+def level_of_name(name: str) -> str | None:
+    """Letters, as of Android and klog, are names, too; Android's `S` is none."""
+    return LEVEL_BY_NAME.get(name.lower())
 
 
 def _named(found: re.Match[str] | None) -> str | None:
     if found is None or found.lastindex is None:
         return None
     word = found[found.lastindex].lower()
+    if word.isdigit():
+        return LEVEL_BY_NUMBER[int(word)]
     if word == "note":
         return "info"
     return LEVEL_BY_NAME.get(word) or LEVEL_BY_NAME.get(word.rstrip("12345"))

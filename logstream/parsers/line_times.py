@@ -9,8 +9,6 @@ line only, so a hostile line costs what a plain one does.
 import re
 from collections.abc import Callable
 
-import msgspec
-
 from logstream.core.timestamps import TimestampError, canonical, now_ns
 from logstream.parsers.calendar_dates import (
     MONTH_NUMBER,
@@ -19,16 +17,22 @@ from logstream.parsers.calendar_dates import (
     utc_minute,
     with_seconds,
 )
+from logstream.parsers.moment import Moment
+from logstream.parsers.rare_times import RareTimes
 
 _OPEN = r"[\[(<\"']{0,2}"
 _BEFORE = rf"(?:{_OPEN}|(?P<before>\S{{1,100}}+)[ \t]++(?:\|[ \t]*+)?{_OPEN})"
 _CLOCK = r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)"
-_FRACTION = r"(?:[.,](\d{1,9})\d*+)?"
-_ZONE = r"(?: ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)(?![\w:]))?"
+_FRACTION = r"(?:[.,](\d{1,9})\d*+)?+"
+_ZONE = r"(?: ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)(?!\w|:\d))?"
+_NO_HALF = r"(?! ?[AaPp]\.?[Mm]\b)"
+"""Of twelve hours: those are `rare_times`, as all that is refused here may be."""
+_REDIS = re.compile(r"\d{1,10}:[XCSM]")
+_REDIS_LEVELS = {" . ": "debug", " - ": "debug", " * ": "info", " # ": "warn"}
 
 _ISO = re.compile(
-    rf"{_BEFORE}(\d{{4}})([-/.])(\d\d)\3(\d\d)[T _]"
-    rf"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60){_FRACTION})?{_ZONE}"
+    rf"{_BEFORE}(\d{{4}})([-/.])(\d\d)\3(\d\d)(?:[T _\t]|, )"
+    rf"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60){_FRACTION})?+{_NO_HALF}{_ZONE}"
 )
 _COMPACT = re.compile(
     r"[\[(]?(\d{4})(\d\d)(\d\d)T([01]\d|2[0-3])([0-5]\d)([0-5]\d)"
@@ -48,32 +52,21 @@ _CTIME = re.compile(
     rf"{_CLOCK}{_FRACTION}(?: [A-Z]{{1,5}})? (\d{{4}})(?!\d)"
 )
 _SYSLOG = re.compile(
-    rf"(?:<\d{{1,3}}>)?{_OPEN}({MONTHS}) {{1,2}}(\d{{1,2}})(?:,? (\d{{4}}))? "
-    rf"{_CLOCK}{_FRACTION}"
+    rf"(?:<\d{{1,3}}>)?(?:\d{{1,10}}: )?[*.]?{_OPEN}({MONTHS}) {{1,2}}(\d{{1,2}})"
+    rf"(?:,? (\d{{4}}))? {_CLOCK}{_FRACTION}{_NO_HALF}(?! (?:19|20)\d\d[ :\]])"
 )
 _MAIL = re.compile(
     rf"{_BEFORE}(?:[A-Z][a-z]{{2}}, )?(\d{{1,2}})[ -]({MONTHS})[ -](\d{{4}}) "
     rf"{_CLOCK}{_FRACTION}{_ZONE}"
 )
 _ACCESS = re.compile(
-    rf"\[(\d\d)/({MONTHS})/(\d{{4}}):{_CLOCK}{_FRACTION}(?: ([+-]\d{{4}}))?\]"
+    rf"\[(\d\d)/({MONTHS})/(\d{{4}})[: ]{_CLOCK}{_FRACTION}(?: ([+-]\d{{4}}))?\]"
 )
 _EPOCH = re.compile(
     r"[\[(]?(1\d{9}(?:\d{3}){0,3}(?:\.\d{1,9})?)(?=[\])]?[ \t|,:]|[\])])"
 )
 _ACCESS_WITHIN = 256
 """Host, identity and user stand before the time of an access log."""
-
-
-class Moment(msgspec.Struct, frozen=True, gc=False):
-    timestamp: str
-    """Canonical."""
-    end: int
-    """Where the line goes on behind it."""
-    level: str | None = None
-    """A letter, in the formats in which one belongs to the time."""
-    word_before: bool = False
-    """A word stands before it, which may be a level."""
 
 
 Finder = Callable[[str], Moment | None]
@@ -96,6 +89,7 @@ class LineTimes:
             self._klog,
             _compact,
             _epoch,
+            RareTimes(self._years).find,
         ]
 
     def start_batch(self) -> None:
@@ -198,7 +192,10 @@ def _mail(head: str) -> Moment | None:
     before, day, name, year, hour, minute, second, fraction, zone = m.groups()
     at = utc_minute(year, MONTH_NUMBER[name], day, hour, minute, zone)
     timestamp = with_seconds(at, second, fraction)
-    return _moment(timestamp, m.end(), word_before=before is not None)
+    level = None
+    if before is not None and _REDIS.fullmatch(before):
+        level = _REDIS_LEVELS.get(head[m.end() : m.end() + 3])
+    return _moment(timestamp, m.end(), level=level, word_before=before is not None)
 
 
 def _access(head: str) -> Moment | None:

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logstream.core.timestamps import TimestampError, canonical, format_ns, parse_ns
+from logstream.parsers.calendar_dates import Years
 from logstream.parsers.detect import AutoParser
 from logstream.parsers.json_lines import JsonParser
 from logstream.parsers.logfmt import LogfmtParser
+from logstream.parsers.rare_times import _NUMBERED, _WORDED, RareTimes
 from logstream.parsers.syslog import SyslogParser
 from logstream.parsers.text import TextParser
 from logstream.plugins.contracts import Line, Parser
@@ -68,11 +70,55 @@ def refused(parser: Parser, line: str) -> bool:
         ("02-17 16:13:38.811  1702  2395 S Tag: x", "2026-02-17T16:13:38.811Z", None),
         ("E0120 10:05:00.123456   12 file.go:1] x", "2026-01-20T10:05:00.123456Z", "error"),
         ('1.2.3.4 - bob [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 500 1', "2000-10-10T20:55:36Z", None),
-        ("12:M 20 Nov 2026 10:05:00.123 * Ready", "2026-11-20T10:05:00.123Z", None),
+        ("12:M 20 Nov 2026 10:05:00.123 * Ready", "2026-11-20T10:05:00.123Z", "info"),
         ("Fri, 20 Nov 2026 10:05:00 +0100 x", "2026-11-20T09:05:00Z", None),
         ("1066036250.603    310 192.168.0.227 TCP_MISS/200", "2003-10-13T09:10:50.603Z", None),
         ("1747094475123 INFO x", "2025-05-13T00:01:15.123Z", "info"),
         ("2016-12-31T23:59:60Z leap", "2017-01-01T00:00:00Z", None),
+        ("20171224-0:7:20:44|Step_LSC|30002312|x", "2017-12-24T00:07:20.044Z", None),
+        ("[10.30 16:49:06] chrome.exe - x", "2025-10-30T16:49:06Z", None),
+        ("- 1117838570 2005.06.03 R02-M1 2005-06-03-15.42.50.363779 R02-M1 RAS KERNEL INFO x", "2005-06-03T22:42:50.363779Z", "info"),
+        ("APPREAD 1117869872 2005.06.04 R04 2005-06-04-00.24.32.432192 R04 RAS APP FATAL x", "2005-06-04T07:24:32.432192Z", "fatal"),
+        ("- 1131566461 2005.11.09 dn228 Nov 9 12:01:01 dn228/dn228 crond[2915]: x", "2005-11-09T20:01:01Z", None),
+        ("134681 node-246 unix.hw state.unavailable 1077804742 1 Component x", "2004-02-26T14:12:22Z", None),
+        ("2016-09-28 04:30:31, Error                 CSI    x", "2016-09-28T04:30:31Z", "error"),
+        ("01/15/2024 3:04:05 PM: x", "2024-01-15T15:04:05Z", None),
+        ("15/01/2024 22:00:00 INFO x", "2024-01-15T22:00:00Z", "info"),
+        ("02/01/2024 22:00:00 x", "2024-02-01T22:00:00Z", None),
+        ("02.01.2024 22:00:00 ERROR x", "2024-01-02T22:00:00Z", "error"),
+        ("15.01.24 22:00:00 x", "2024-01-15T22:00:00Z", None),
+        ("2024-01-15 12:00:00 AM WARN x", "2024-01-15T00:00:00Z", "warn"),
+        ("2024-1-5 9:05:03 x", "2024-01-05T09:05:03Z", None),
+        ("2024-01-15\t10:00:00\tFRA2\t1234", "2024-01-15T10:00:00Z", None),
+        ("2024-01-15T10:00:00.123Z: ERROR: x", "2024-01-15T10:00:00.123Z", "error"),
+        ("20240115 10:00:00.123 INFO x", "2024-01-15T10:00:00.123Z", "info"),
+        ("20240115100000 INFO x", "2024-01-15T10:00:00Z", "info"),
+        ("240115 10:00:00 [Note] mysqld: x", "2024-01-15T10:00:00Z", "info"),
+        ("Jan 15, 2024 3:04:05 PM org.foo.Bar baz", "2024-01-15T15:04:05Z", None),
+        ("Jan 15 10:00:00 2024 x", "2024-01-15T10:00:00Z", None),
+        ("2024 Jan 15 10:00:00.5 ERROR x", "2024-01-15T10:00:00.5Z", "error"),
+        ("*Mar  1 11:46:11.123: %SYS-5-CONFIG_I: x", "2026-03-01T11:46:11.123Z", "info"),
+        ("000123: Mar  1 11:46:11: %LINK-3-UPDOWN: x", "2026-03-01T11:46:11Z", "error"),
+        ("type=SYSCALL msg=audit(1705312800.123:456): x", "2024-01-15T10:00:00.123Z", None),
+        ("@400000004a1b2c3d075bcd15 x", "2009-05-25T23:39:31.123456789Z", None),
+        ("1:M 15 Jan 2024 10:00:00.123 # WARNING x", "2024-01-15T10:00:00.123Z", "warn"),
+        ("I, [2024-01-15T10:00:00.5 #1234]  WARN -- : x", "2024-01-15T10:00:00.5Z", "warn"),
+        ("[W 2024-01-15 10:00:00.5 ServerApp] x", "2024-01-15T10:00:00.5Z", "warn"),
+        ("[I 10:00:00.5 NotebookApp] x", None, "info"),
+        ("debug 2024-01-15 10:00:00 x", "2024-01-15T10:00:00Z", "debug"),
+        ("[2024-01-15 10:00:00] production.ERROR: x", "2024-01-15T10:00:00Z", "error"),
+        ("[15-Jan-2024 10:00:00 UTC] PHP Warning:  x", "2024-01-15T10:00:00Z", "warn"),
+        ("[15-Jan-2024 10:00:00 Europe/Berlin] PHP Fatal error:  x", "2024-01-15T10:00:00Z", "fatal"),
+        ("2024-01-15T10:00:00.5Z stderr F ERROR x", "2024-01-15T10:00:00.5Z", "error"),
+        ("2024-01-15T10:00:00.123+0000 W NETWORK  [conn1] x", "2024-01-15T10:00:00.123Z", "warn"),
+        ("2024-01-15 10:00:00.123 E | etcdserver: x", "2024-01-15T10:00:00.123Z", "error"),
+        ("[1705312800] unbound[12:0] error: x", "2024-01-15T10:00:00Z", "error"),
+        ("[15/Jan/2024 10:00:00] \"GET / HTTP/1.1\" 404 1", "2024-01-15T10:00:00Z", None),
+        ("10:00:00.123 [main] WARN  com.example.Foo - x", None, "warn"),
+        ("[10:00:00 ERR] x", None, "error"),
+        ("[10:00:00] [Server thread/WARN]: x", None, "warn"),
+        ("E/Tag( 123): x", None, "error"),
+        ("\x1b[2m2024-01-15T10:00:00Z\x1b[0m \x1b[31mERROR\x1b[0m x", "2024-01-15T10:00:00Z", "error"),
         ("ERROR:root:no", None, "error"),
         ("INFO:     Started server", None, "info"),
         ("warning: unused variable", None, "warn"),
@@ -101,6 +147,9 @@ def test_text_finds_time_and_level(
         "the log level: debug was set",
         "informational talk: none",
         "2026-11-20 10:05:00 Errors: 5",
+        "2026-11-20 10:05:00 Error reading the file",
+        "2026-11-20 10:05:00 I saw it",
+        "E I E I O",
     ],
 )
 def test_a_word_in_a_sentence_is_no_level(line: str) -> None:
@@ -119,10 +168,33 @@ def test_a_word_in_a_sentence_is_no_level(line: str) -> None:
         "123456 123456",
         "1234567890",
         "Feb 31 10:00:00 host",
+        "31/02/2024 10:00:00",
+        "13/13/2024 10:00:00",
+        "20241301100000",
+        "10.0.0.1 10:00:00",
+        "[10.32 16:49:06] x",
+        "@5fffffffffffffffffffffff x",
     ],
 )
 def test_what_is_no_time_of_the_line_is_not_taken_for_one(line: str) -> None:
     assert text(line).timestamp is None
+
+
+def test_a_stream_shows_whether_the_day_comes_first() -> None:
+    parser = TextParser(now)
+    lines = ["02/01/2024 10:00:00", "31/01/2024 10:00:00", "02/01/2024 10:00:00"]
+    days = [
+        line.timestamp[:10] for line in parser.parse(lines) if line and line.timestamp
+    ]
+    assert days == ["2024-02-01", "2024-01-31", "2024-01-02"]
+
+
+@pytest.mark.parametrize("examples", [*_NUMBERED, *_WORDED])
+def test_each_rare_time_is_found_in_its_examples(examples: str) -> None:
+    years = Years(now)
+    years.look_at_the_clock()
+    for example in examples.split(" · "):
+        assert RareTimes(years).find(example), example
 
 
 def test_a_date_without_a_year_is_in_the_past_or_tomorrow() -> None:
