@@ -24,7 +24,9 @@ class Segment:
         self.answers: dict[str, Answer] = {}
         self.opened_at = time.monotonic()
         self.replayed = replayed
-        """It was found at start, so some partitions may have applied it already."""
+        """It was found at start."""
+        self.tried = replayed
+        """A load of it may have begun, so partitions may have applied it."""
         self.acked = replayed
         """Some of its entries may be acked, so queries have to see them."""
 

@@ -102,12 +102,15 @@ class Worker:
         return outcomes
 
     def _as_it_is(self, segment: Segment, rewrites: Sequence[Rewrite]) -> Batch:
+        """For one load, which begins now."""
+        is_new, segment.tried = not segment.tried, True
         return Batch(
             segment=segment.number,
             path=segment.file.path,
             size=segment.size,
             entries=segment.entries,
             rewrites=rewrites,
+            is_new=is_new,
         )
 
     def _vectorised(self, segment: Segment) -> Outcome | None:

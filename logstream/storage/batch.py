@@ -27,6 +27,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Whether each line carries its `id`: it went through Python processors. Without,
     the line number in the file is part of the id, and frame headers count too."""
     rewrites: Sequence[Rewrite] = ()
+    is_new: bool = False
+    """No load of it was ever begun, so no day can have applied it."""
 
 
 _encode = msgspec.json.Encoder().encode

@@ -11,11 +11,18 @@ from datetime import date
 
 import duckdb
 import msgspec
+from msgspec.structs import replace
 
-from logstream.core.entry import make_id
 from logstream.core.errors import StorageCorrupt, StorageError
 from logstream.core.sql import Sql
 from logstream.core.timestamps import TimestampError, parse_ns
+from logstream.storage.applied import (
+    applied_entries,
+    may_be_applied,
+    number_of,
+    remember,
+    stored_of_each,
+)
 from logstream.storage.batch import Batch, rows_of
 from logstream.storage.hub import Hub, first_line, transaction
 from logstream.storage.partition import (
@@ -33,6 +40,12 @@ _INSERT = "INSERT INTO {name}.entries BY NAME "
 _DAY = f"epoch_ns(timestamp) // {NS_PER_DAY}"
 """Days since 1970. CAST … AS DATE rounds to microseconds first, and so the last
 nanoseconds of a day into the next."""
+_OTHER_DAY = "an entry of another day"
+_OF_ONE_DAY = (
+    f"SELECT * REPLACE (CASE WHEN {_DAY} <> ? THEN error('{_OTHER_DAY}') "
+    "ELSE timestamp END AS timestamp)"
+)
+"""Fails with the first row of another day; costs nothing that can be measured."""
 _OWN_ERRORS = (
     duckdb.OutOfMemoryException,
     duckdb.IOException,
@@ -100,6 +113,7 @@ class Loader:
             except duckdb.OutOfMemoryException:
                 if not self._hub.headroom.make():
                     raise
+                batch = replace(batch, is_new=False)
         with self._hub.noticing():
             return self._load(batch)
 
@@ -130,30 +144,31 @@ class Loader:
 
     def _load_day(self, batches: Sequence[Batch], day: date) -> list[Loaded]:
         """Raises _SpansDays: one is not of this day alone, or was applied before."""
-        samples = [sample_of(batch.path) for batch in batches]
         started = time.perf_counter()
         rows = [self._rows_of(batch) for batch in batches]
         text = " UNION ALL ".join(f"({one.text})" for one in rows)
         params = tuple(param for one in rows for param in one.params)
         with self._writing_to(day) as partition:
-            for sample in samples:
-                partition.names.see(sample)
+            for batch in batches:
+                if not partition.names.wide:
+                    partition.names.see(sample_of(batch.path))
             with (
                 self._hub.shredding.off(partition.names.wide),
                 self._hub.writing() as cursor,
             ):
                 for batch in batches:
-                    if _applied_entries(cursor, partition, batch.segment) is not None:
+                    if may_be_applied(cursor, partition, batch):
                         raise _SpansDays  # a replay: other days, if any, may lack it
-                cursor.execute(_INSERT.format(name=partition.name) + text, params)
-                stored = []
-                for batch in batches:
-                    count = _count_of_day(cursor, partition, batch, day)
-                    _remember(cursor, partition, batch, count, batch.size)
-                    stored.append(Loaded(entries=count))
-            partition.mark_dirty(sum(loaded.entries for loaded in stored))
+                number = start_ns(day) // NS_PER_DAY
+                insert = _INSERT.format(name=partition.name) + _OF_ONE_DAY
+                with _noticing_other_days():
+                    cursor.execute(f"{insert} FROM ({text})", (number, *params))
+                counts = stored_of_each(cursor, partition, batches)
+                for batch, count in zip(batches, counts, strict=True):
+                    remember(cursor, partition, batch, count, batch.size)
+            partition.mark_dirty(sum(counts))
         INSERT_SECONDS.observe(time.perf_counter() - started)
-        return stored
+        return [Loaded(entries=count) for count in counts]
 
     def _rows_of(self, batch: Batch) -> Sql:
         return rows_of(batch, max_entry_bytes=self._max_entry_bytes)
@@ -208,14 +223,14 @@ class Loader:
         with self._writing_to(day) as partition:
             wide = partition.names.see(sample)
             with self._hub.shredding.off(wide), transaction(cursor):
-                before = _applied_entries(cursor, partition, batch.segment)
+                before = applied_entries(cursor, partition, batch.segment)
                 stored = 0
                 if before is None:
                     insert = _INSERT.format(name=partition.name)
                     rows = f"SELECT * FROM staged WHERE {_DAY} = ?"
                     number = (start_ns(day) // NS_PER_DAY,)
-                    stored = _count(cursor.execute(insert + rows, number))
-                    _remember(cursor, partition, batch, stored, raw_bytes)
+                    stored = number_of(cursor.execute(insert + rows, number))
+                    remember(cursor, partition, batch, stored, raw_bytes)
             partition.mark_dirty(stored)
         INSERT_SECONDS.observe(time.perf_counter() - started)
         return Loaded(entries=stored, before=before or 0)
@@ -262,47 +277,14 @@ def _stage(cursor: duckdb.DuckDBPyConnection, rows: Sql) -> None:
         raise UnloadableBatch(f"{unplaced} timestamps are out of range")
 
 
-def _applied_entries(
-    cursor: duckdb.DuckDBPyConnection, partition: Partition, segment: int
-) -> int | None:
-    """How many entries of a segment the day has stored; None: it has not applied it."""
-    text = f"SELECT entries FROM {partition.name}.applied WHERE segment = ?"
-    row = cursor.execute(text, (segment,)).fetchone()
-    return int(row[0]) if row else None
-
-
-def _remember(
-    cursor: duckdb.DuckDBPyConnection,
-    partition: Partition,
-    batch: Batch,
-    stored: int,
-    raw_bytes: int,
-) -> None:
-    text = f"INSERT INTO {partition.name}.applied VALUES (?, ?, ?)"
-    cursor.execute(text, (batch.segment, stored, raw_bytes))
-
-
-def _count_of_day(
-    cursor: duckdb.DuckDBPyConnection, partition: Partition, batch: Batch, day: date
-) -> int:
-    """How many rows of a batch there are, all of this day; else raises _SpansDays. By
-    id, so it reads its row groups only.
-    """
-    text = (
-        "SELECT count(*), epoch_ns(min(timestamp)), epoch_ns(max(timestamp)) "
-        f"FROM {partition.name}.entries WHERE id >= ? AND id < ?"
-    )
-    ids = (make_id(batch.segment, 0), make_id(batch.segment + 1, 0))
-    count, low, high = cursor.execute(text, ids).fetchall()[0]
-    if count and not (day_of(low) == day_of(high) == day):
-        raise _SpansDays
-    return int(count)
-
-
-def _count(result: duckdb.DuckDBPyConnection) -> int:
-    row = result.fetchone()
-    assert row is not None
-    return int(row[0])
+@contextmanager
+def _noticing_other_days() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.InvalidInputException as error:
+        if _OTHER_DAY in str(error):
+            raise _SpansDays from None
+        raise
 
 
 class _Peek(msgspec.Struct):

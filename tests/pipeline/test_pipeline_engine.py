@@ -38,6 +38,7 @@ from logstream.pipeline.worker import Worker
 from logstream.plugins.manager import load_plugins
 from logstream.runtime import building
 from logstream.runtime.builtins import BUILTINS
+from logstream.storage.partition import Partition
 from logstream.storage.selection import Selection
 from logstream.telemetry.metrics import REGISTRY
 
@@ -179,6 +180,25 @@ def test_what_is_stuck_does_not_hold_up_queries(
         assert engine._pool.drain(20)
         assert found(engine) == ["stuck"]
         assert engine.queue().stuck == ""
+
+
+def test_what_fails_behind_its_commit_is_not_stored_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second try looks for what the first one left."""
+    real = Partition.mark_dirty
+    failures = [OSError(5, "EIO")]
+
+    def fail_once(*args: Any, **named: Any) -> None:
+        real(*args, **named)
+        if failures:
+            raise failures.pop()
+
+    with an_engine(tmp_path / "data") as engine:
+        monkeypatch.setattr(Partition, "mark_dirty", fail_once)
+        asyncio.run(send(engine, "once"))
+        assert found(engine) == ["once"]
+        assert not failures
 
 
 # ---- life ----

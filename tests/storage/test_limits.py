@@ -148,7 +148,7 @@ def test_a_load_that_finds_duckdb_failed_says_so(
     def fail(*_: object) -> None:
         raise duckdb.FatalException("FATAL Error: no more")
 
-    monkeypatch.setattr("logstream.storage.loader._remember", fail)
+    monkeypatch.setattr("logstream.storage.loader.remember", fail)
     entry = {"timestamp": "2026-11-20T10:00:00Z", "message": "m", "source": "s"}
     with pytest.raises(StorageError):
         store.load({**entry, "level": "info", "fields": {}})

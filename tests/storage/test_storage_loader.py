@@ -15,6 +15,7 @@ from logstream.core.errors import StorageError
 from logstream.core.sql import Sql
 from logstream.core.timestamps import parse_ns
 from logstream.plugins.contracts import Rewrite
+from logstream.storage import applied
 from logstream.storage.loader import UnloadableBatch
 from logstream.storage.partition import day_of, start_ns
 from logstream.storage.selection import Selection
@@ -84,6 +85,17 @@ def test_batches_of_one_day_are_stored_together(store: Store) -> None:
     assert store.reader.stats().raw_bytes == raw
     for batch in batches:  # a replay
         assert store.loader.load(batch).entries == 0
+
+
+def test_of_batches_together_each_counts_what_a_filter_leaves(store: Store) -> None:
+    keep = (Rewrite(keep=Sql("message <> ?", ("gone",))),)
+    batches = [
+        store.batch(*(an_entry(message=one) for one in messages), rewrites=keep)
+        for messages in (("a", "gone"), ("gone",), ("b", "c"))
+    ]
+    loaded = store.loader.load_together(batches)
+    assert [one.entries for one in loaded] == [1, 0, 2]
+    assert [store.loader.load(batch).before for batch in batches] == [1, 0, 2]
 
 
 def test_nothing_is_stored_of_batches_that_do_not_go_together(store: Store) -> None:
@@ -252,9 +264,7 @@ def test_damage_found_while_loading_is_not_the_batchs_fault(
 ) -> None:
     """The file goes aside, and the next try of the batch finds a new one."""
     store.load(*on_days(1))
-    import logstream.storage.loader as module
-
-    real = module._remember
+    real = applied.remember
     calls = 0
 
     def fail_once(*args: Any) -> None:
@@ -264,7 +274,7 @@ def test_damage_found_while_loading_is_not_the_batchs_fault(
             raise duckdb.Error("Corrupt database file: computed checksum 1 does not …")
         real(*args)
 
-    monkeypatch.setattr(module, "_remember", fail_once)
+    monkeypatch.setattr("logstream.storage.loader.remember", fail_once)
     batch = store.batch(*on_days(1))
     with pytest.raises(StorageError):
         store.loader.load(batch)

@@ -190,8 +190,8 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "segment-closed": lambda: _before(pool.WorkerPool, "submit", due),
         "load-begin": lambda: _before(loader.Loader, "load", due),
         "load-midway": lambda: _while(loader.Loader, "load", due),
-        "load-inserted": lambda: _before(loader, "_remember", due),
-        "load-remembered": lambda: _after(loader, "_remember", due),
+        "load-inserted": lambda: _before(loader, "remember", due),
+        "load-remembered": lambda: _after(loader, "remember", due),
         "load-between-days": lambda: _before(loader.Loader, "_move_day", due),
         "load-committed": lambda: _after(loader.Loader, "load", due),
         "retire-begin": lambda: _before(journal.Journal, "retire", due),
@@ -240,14 +240,14 @@ def _fail_for_good(armed: Path) -> None:
 
     from logstream.storage import loader
 
-    inner: Wrapped = vars(loader)["_remember"]
+    inner: Wrapped = vars(loader)["remember"]
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if armed.exists():
             raise duckdb.FatalException("FATAL Error: the disk is on fire")
         return inner(*args, **kwargs)
 
-    vars(loader)["_remember"] = wrapped
+    vars(loader)["remember"] = wrapped
 
 
 class _KillPoints:
