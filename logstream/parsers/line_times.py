@@ -31,7 +31,7 @@ _REDIS = re.compile(r"\d{1,10}:[XCSM]")
 _REDIS_LEVELS = {" . ": "debug", " - ": "debug", " * ": "info", " # ": "warn"}
 
 _ISO = re.compile(
-    rf"{_BEFORE}(\d{{4}})([-/.])(\d\d)\3(\d\d)(?:[T _\t]|, )"
+    rf"{_BEFORE}(\d{{4}})([-/.])(\d\d)\3(\d\d)(?:[T_\t]|,? {{1,2}})"
     rf"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60){_FRACTION})?+{_NO_HALF}{_ZONE}"
 )
 _COMPACT = re.compile(
