@@ -26,16 +26,18 @@ def looks_by_time(
     Args:
         where: The condition of the selection, in the form that is read.
         rows: Matches that are wanted: days without one are left out, and those behind
-            the day that has the last of them. None: all.
+            the day that has the last of them; the last day is not asked. None: all.
 
     Raises:
         duckdb.Error: a day cannot be read in this form.
     """
+    days = partitions.days(selection.from_ns, selection.to_ns)
+    last = days[-1 if descending else 0] if days else None
     for day in chosen_days(partitions, selection, descending=descending):
         for partition in partitions.readable([day]):
             look = look_into(db, partition, selection.needs, asks=selection.asks)
             found = 0 if look.nowhere else 1
-            if rows is not None and not look.nowhere:
+            if rows is not None and found and day != last:
                 among = look.among(where)
                 text = f"SELECT count(*) FROM (SELECT 1 FROM {among.text} LIMIT ?)"
                 found = db.execute(text, (*among.params, rows)).fetchall()[0][0]

@@ -48,7 +48,8 @@ def over_days(scan: Scan, looks: Sequence[Look], where: Sql, *, fast: bool) -> S
 
 def _of_day(select: Sql, look: Look, where: Sql, first: First | None) -> Sql:
     """Of few first rows what sorts is found out first, and the rest of those alone: to
-    make JSON of the fields of 38 000 errors for ten of them took ten times as long.
+    make JSON of the fields of 38 000 errors for ten of them took ten times as long. Of
+    a table DuckDB does so by itself, 1 ms faster than if it is told how.
     """
     among, select = look.among(where), look.settled(select)
     every = (*select.params, *among.params)
@@ -61,7 +62,7 @@ def _of_day(select: Sql, look: Look, where: Sql, first: First | None) -> Sql:
         return Sql(text, (*select.params, *every, *first.order.params))
     order = f"ORDER BY {first.order.text} LIMIT {first.rows:d}"
     every = (*every, *first.order.params)
-    if not look.table or first.rows > _FEW_ROWS:
+    if look.relation == look.table or not look.table or first.rows > _FEW_ROWS:
         inner = f"SELECT {select.text} FROM {among.text}"
         return Sql(f"SELECT * FROM ({inner}) {order}", every)
     found = f"SELECT rowid FROM (SELECT {select.text}, rowid FROM {among.text}) {order}"
