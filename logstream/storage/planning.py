@@ -7,8 +7,8 @@ behind all others, and are always looked at.
 Few blocks are ranges: DuckDB skips what lies between them, and pushes conditions on
 fields down beside them. A value that is a column is read so quickly that more than a
 few ranges cost more than all of it. Of short ranges all values are read and then
-tested: a condition that is pushed down looks at more than the range (for a value that
-occurs once in 5 M entries 2.5 ms, and 1.2 ms like this). With many ranges DuckDB reads
+tested: a condition that is pushed down takes longer than that (for a value that occurs
+once in 5 M entries 2.5 ms, and 1.2 ms like this). With many ranges DuckDB reads
 every message before it looks at them (a word in 59 of 977 blocks: 73 ms). Those become
 bits, behind a LIMIT that takes everything: what follows it is not mixed with what
 stands before it, and only messages of these blocks are read (18 ms).
