@@ -22,7 +22,7 @@ from logstream.query.needs import needs_of
 from logstream.query.nodes import And, Expr, Match, Not, Or, any_of, fold_tree
 from logstream.query.parser import parse
 from logstream.query.spans import span_of
-from logstream.query.sql import Layout, sql_of
+from logstream.query.sql import BEHIND_WHERE, HOPEFUL, Layout, sql_of
 from logstream.query.times import fixed_at
 
 MAX_LOOKS = 500
@@ -61,7 +61,12 @@ class Filter:
         """The same, 5 to 20 times faster on fields, but it may fail: run it on stored
         entries, and on any error of DuckDB's but a time-out run `sql`.
         """
-        return self.sql_for(Layout(hopeful=True))
+        return self.sql_for(HOPEFUL)
+
+    @cached_property
+    def where_sql(self) -> Sql:
+        """The same to stand behind WHERE: it is NULL for some entries, for FALSE."""
+        return self.sql_for(BEHIND_WHERE)
 
     @cached_property
     def needs(self) -> Need | None:

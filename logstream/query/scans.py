@@ -99,7 +99,7 @@ class ScanBuilder:
         return Scan(
             name=self.name,
             where=made.sql,
-            fast=made.fast_sql,
+            fast=made.where_sql,
             needs=made.needs,
             columns=columns,
             from_ns=max(_given(from_ns, self.from_ns), default=None),

@@ -55,6 +55,11 @@ WORD = Costs(16, 3, 0.2)
 COLUMN = Costs(70, MAX_RANGES, 0)
 """A range 0.5 ms, a block 0.007 ms; behind bits, where fields are put together anew,
 3.7 ms."""
+COMMON = Costs(240, MAX_RANGES, 0)
+"""Of a column again, of a value that is in many blocks: such columns have few different
+values, and are read whole in no more time than two or three ranges of them."""
+_RARE = 32
+"""Blocks, up to which a value may be one of very many."""
 FIELD = Costs(6, 8, 0.02)
 """Of a field that may be no column where it is read: a block 0.05 ms and more."""
 _SHORT = 16
@@ -139,6 +144,8 @@ def look_into(
         return everywhere
     blocks = plan.index.may_hold(need)
     costs = costs_of(need, columns=plan.index.columns)
+    if costs is COLUMN and blocks.sum() > _RARE:
+        costs = COMMON
     found = ranges(blocks, costs.a_range)
     if found is None or len(found) > costs.few:
         held = int(blocks.sum())

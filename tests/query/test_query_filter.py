@@ -199,10 +199,7 @@ def test_a_name_tells_that_a_quantity_is_a_number(
 ) -> None:
     """Then it is compared as one, and texts with a unit are left to the safe form."""
     sql = compile_filter(text).fast_sql.text
-    assert (
-        sql.startswith("variant_extract(fields, ?)::DOUBLE * ? BETWEEN")
-        is is_of_numbers
-    )
+    assert sql.startswith("variant_extract(fields, ?)::DOUBLE ") is is_of_numbers
     assert "'true', 'false'" in compile_filter("took_ms:<1s").fast_sql.text
 
 

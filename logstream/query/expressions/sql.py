@@ -98,18 +98,19 @@ def _constant(node: Text | Number | Span | Truth | Null) -> Typed:
 
 def test_of(node: Expression, table: Table) -> Sql:
     """Whether an expression holds; never NULL."""
-    return of("coalesce({}, FALSE)", _truth(node, table))
+    return of("coalesce({}, FALSE)", holds(node, table))
 
 
-def _truth(node: Expression, table: Table) -> Sql:
+def holds(node: Expression, table: Table) -> Sql:
+    """The same, and NULL for FALSE too, behind WHERE: only this is pushed down."""
     match node:
         case Every(terms):
-            return join(" AND ", [_truth(term, table) for term in terms])
+            return join(" AND ", [holds(term, table) for term in terms])
         case Some(terms):
-            return join(" OR ", [_truth(term, table) for term in terms])
+            return join(" OR ", [holds(term, table) for term in terms])
         case Negation(inner):
             # What is not known to hold does not hold, so NOT of it does.
-            return of("(({}) IS NOT TRUE)", _truth(inner, table))
+            return of("(({}) IS NOT TRUE)", holds(inner, table))
         case OneOf(value, options):
             return _one_of(value_of(value, table), options, table)
         case Among(value, query):

@@ -147,17 +147,19 @@ class _Chart:
     def _grouped(self, values: list[Typed], aliases: list[str]) -> Sql:
         """Rows of a time and a series, with how many rows there were."""
         key = self._chart.key
-        when = bucket_number(as_time(self._table.value(TIME)), self._span_ns)
-        name = Sql("NULL::VARCHAR")
+        keys = [
+            (self._ns, bucket_number(as_time(self._table.value(TIME)), self._span_ns))
+        ]
+        name = f", NULL::VARCHAR AS {self._name}"
         if key is not None:
-            name = as_text(value_of(key.value, self._table))
-        keys = ((self._ns, when), (self._name, name))
+            keys.append((self._name, as_text(value_of(key.value, self._table))))
+            name = ""
         count = Sql("count(*)")
         rows = Typed(count, "integer", merged=Merged((count,), MERGED_COUNT))
         results = ((self._rows, rows), *zip(aliases, values, strict=True))
         begin = bucket_begin_ns(self._ns, self._span_ns)
         return of(
-            f"SELECT * REPLACE ({begin} AS {self._ns}) FROM {{}} "
+            f"SELECT * REPLACE ({begin} AS {self._ns}){name} FROM {{}} "
             f"WHERE {begin} IS NOT NULL",
             grouped(self._table, keys, results),
         )

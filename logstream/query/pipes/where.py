@@ -5,7 +5,7 @@ import msgspec
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import Expression
 from logstream.query.expressions.parser import parse_expression
-from logstream.query.expressions.sql import test_of
+from logstream.query.expressions.sql import holds
 from logstream.query.pipes import Pipe
 from logstream.query.tables import Table
 
@@ -17,7 +17,7 @@ class Where(msgspec.Struct, frozen=True):
         return f"where {self.test}"
 
     def apply(self, table: Table) -> Table:
-        return table.filtered(test_of(self.test, table))
+        return table.filtered(holds(self.test, table))
 
 
 def parse(cursor: Cursor) -> Pipe:
