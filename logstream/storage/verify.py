@@ -206,7 +206,7 @@ def _check_index(ask: Ask, name: str, path: Path, report: Report) -> None:
     key = ask(f"SELECT key FROM {name}.compacted")[0][0]
     if open_index(index, key=key) is None:
         report.problem(
-            where, "damaged, or of another file: queries read all of the day"
+            where, "damaged, or of another file or version: queries read all of the day"
         )
 
 
