@@ -40,7 +40,7 @@ from logstream.query.conditions import (
 )
 from logstream.query.folding import fold
 from logstream.query.glob import Glob, Wild, glob_of
-from logstream.query.names import Column, Path, Subject, subject_of
+from logstream.query.names import TIME_NAMES, Column, Path, Subject, subject_of
 from logstream.query.networks import network_of
 from logstream.query.nodes import (
     All,
@@ -74,12 +74,11 @@ def condition_of(leaf: Leaf) -> Condition:
     Raises:
         BadRequest: nothing: the value is not of the name's kind, or over a limit.
     """
-    if getattr(leaf, "field", None) in _OF_NOW:
+    if getattr(leaf, "field", None) in TIME_NAMES:
         return _meaning(leaf)
     return _kept(leaf)
 
 
-_OF_NOW = ("timestamp", "_time")
 _KEPT = 512
 """Meanings that are kept: a query asks for that of each leaf half a dozen times."""
 

@@ -18,6 +18,9 @@ COLUMN_NAMES: tuple[ColumnName, ...] = get_args(ColumnName)
 ALIASES: dict[str, ColumnName] = {"_time": "timestamp", "_msg": "message"}
 """As other query languages call them."""
 
+TIME_NAMES = ("timestamp", "_time")
+"""All names of the one column."""
+
 FIELDS_PREFIX = "fields."
 _KEPT = 512
 """Names: each is asked for several times in a query."""

@@ -225,6 +225,9 @@ def fold_tree(expr: Expr, visit: Callable[[Expr, Sequence[T]], T]) -> T:
             del done[-count:]
             done.append(result)
         elif type(node) in _INNER and (children := children_of(node)):
+            if _INNER.isdisjoint(map(type, children)):
+                done.append(visit(node, [visit(child, ()) for child in children]))
+                continue
             todo.append((node, len(children)))
             todo.extend([(child, 0) for child in reversed(children)])
         else:

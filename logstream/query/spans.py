@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from logstream.core.timestamps import MAX_NS, MIN_NS
 from logstream.query.conditions import TimeBetween
 from logstream.query.meaning import condition_of
-from logstream.query.names import Column, subject_of
+from logstream.query.names import TIME_NAMES
 from logstream.query.nodes import And, Compare, Expr, Match, Not, Or, Range, fold_tree
 
 _ALWAYS = (MIN_NS, MAX_NS)
@@ -39,9 +39,7 @@ def _visit(node: Expr, inner: Sequence[tuple[int, int]]) -> tuple[int, int]:
             return min(low for low, _ in spans), max(high for _, high in spans)
         case Not():
             return _ALWAYS
-        case Match() | Compare() | Range() if subject_of(node.field) == Column(
-            "timestamp"
-        ):
+        case Match() | Compare() | Range() if node.field in TIME_NAMES:
             condition = condition_of(node)
             if isinstance(condition, TimeBetween):
                 return condition.low_ns, condition.high_ns

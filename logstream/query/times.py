@@ -9,7 +9,7 @@ from logstream.query.conditions import TimeBetween
 from logstream.query.glob import Glob
 from logstream.query.instants import is_relative
 from logstream.query.meaning import condition_of
-from logstream.query.names import Column, subject_of
+from logstream.query.names import TIME_NAMES
 from logstream.query.nodes import (
     And,
     Bound,
@@ -65,9 +65,7 @@ def _with_times(expr: Expr, change: Callable[[_TIMES], Leaf]) -> Expr:
                 return Or(tuple(inner))
             case Not():
                 return Not(inner[0])
-            case Match() | Compare() | Range() if subject_of(node.field) == Column(
-                "timestamp"
-            ):
+            case Match() | Compare() | Range() if node.field in TIME_NAMES:
                 return change(node)
             case _:
                 return node

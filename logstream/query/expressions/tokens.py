@@ -98,6 +98,11 @@ def piece_at(text: str, start: int) -> Piece:
     character = text[at]
     if character in "\"'`":
         return _quoted(text, at, character)
+    if not (character.isdecimal() or character == "."):
+        for mark, pattern in ((Mark.NAME, _NAME), (Mark.SIGN, _SIGN)):
+            if found := pattern.match(text, at):
+                return Piece(mark, at, found.end(), found[0])
+        return _fail(f"{character!r} has no meaning here", at)
     if found := _SPAN.match(text, at):
         seconds = _seconds(found[0], at)
         return Piece(Mark.SPAN, at, found.end(), found[0], number=seconds)
@@ -109,10 +114,6 @@ def piece_at(text: str, start: int) -> Piece:
         if re.match(r"\w", text[found.end() : found.end() + 1]):
             _fail(f"no unit of time or size follows {found[0]} here", found.end())
         return Piece(Mark.NUMBER, at, found.end(), found[0], number=number)
-    if found := _NAME.match(text, at):
-        return Piece(Mark.NAME, at, found.end(), found[0])
-    if found := _SIGN.match(text, at):
-        return Piece(Mark.SIGN, at, found.end(), found[0])
     return _fail(f"{character!r} has no meaning here", at)
 
 
