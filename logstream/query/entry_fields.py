@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from logstream.core.sql import Sql
+from logstream.query.field_forms import pointer
 from logstream.query.fragments import of
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Path, subject_of
-from logstream.query.values import as_json, pointer
+from logstream.query.values import as_json
 
 if TYPE_CHECKING:
     from logstream.query.tables import Table

@@ -9,17 +9,22 @@ from typing import assert_never
 
 import msgspec
 
-from logstream.core.doubts import INFINITE, LISTED, NESTED, any_of, unless
 from logstream.core.results import Kind
 from logstream.core.sql import Sql
-from logstream.query.field_sql import extract_first, others, safe_value
+from logstream.query.field_forms import (
+    json_forms,
+    number_forms,
+    number_in,
+    number_or_truth,
+    pointer,
+    text_forms,
+)
+from logstream.query.field_sql import safe_value
 from logstream.query.fragments import of
 from logstream.query.names import Path
-from logstream.query.numbers import LARGEST
 from logstream.query.scans import ScanBuilder
 
 NULL_TEXT = Sql("NULL::VARCHAR")
-_MOST = f"{LARGEST!r}::DOUBLE"
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -73,21 +78,7 @@ def as_text(value: Value) -> Sql:
     """NULL where there is none; of an object or array too."""
     match value:
         case Field(scan, path):
-            safe = safe_value(path, scalar=True).text
-            fast = extract_first(path)
-            text = of("{}::VARCHAR", fast)
-            # An object has a text, but is no value to compare or to group by. Said like
-            # this, 7 ms a million more than the text alone; with one CASE and an AND,
-            # 35 ms: the kind would be asked for of every value. It costs nothing where
-            # there are neither objects nor arrays.
-            careful = of(
-                "CASE WHEN {} >= '[' AND {} < '\\' OR {} >= '{{' AND {} < '|' "
-                "THEN CASE WHEN variant_typeof({}) = 'VARCHAR' THEN {} END "
-                "ELSE {} END",
-                *(text, text, text, text, fast, text, text),
-            )
-            hopeful = unless(any_of((LISTED, NESTED)), careful, text)
-            hopeful = unless(others(path, "scalar"), hopeful, text)
+            safe, hopeful = text_forms(path)
             return scan.column(("text", path), safe=safe, hopeful=hopeful)
         case Typed(sql, "text") | Loose(sql):
             return sql
@@ -108,41 +99,18 @@ def as_number(value: Value) -> Sql:
     """A finite DOUBLE; NULL for what is none. TRUE is 1."""
     match value:
         case Field(scan, path):
-            safe = _number_or_truth(safe_value(path, scalar=False).text)
-            number = of("{}::DOUBLE", extract_first(path))
-            hopeful = unless(INFINITE, finite(number), number)
+            safe, hopeful = number_forms(path)
             return scan.column(("number", path), safe=safe, hopeful=hopeful)
         case Loose(text):
-            return _number_or_truth(text)
+            return number_or_truth(text)
         case Typed(sql, "number" | "duration"):
             return sql
         case Typed(sql, "integer" | "boolean"):
             return of("{}::DOUBLE", sql)
         case Typed(_, "text" | "json"):
-            return _number_in(as_text(value))
+            return number_in(as_text(value))
         case Typed(sql, _):
             return of("(epoch_ns({}) / 1e9)", sql)
-
-
-def _number_or_truth(text: Sql) -> Sql:
-    return of(
-        "CASE {} WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE {} END",
-        text,
-        _number_in(text),
-    )
-
-
-def _number_in(text: Sql) -> Sql:
-    return finite(of("TRY_CAST({} AS DOUBLE)", text))
-
-
-def finite(number: Sql) -> Sql:
-    """NULL for NaN and the infinities: as texts, they stand in logs. Said like this, it
-    takes 1 ms a million; with isfinite(), 4 ms.
-    """
-    return of(
-        f"CASE WHEN {{}} BETWEEN -{_MOST} AND {_MOST} THEN {{}} END", number, number
-    )
 
 
 def other_text(value: Field | Loose) -> Sql:
@@ -157,21 +125,7 @@ def as_json(value: Value) -> Sql:
     """JSON text; NULL, not `null`, where there is no value."""
     match value:
         case Field(scan, path):
-            ways = [
-                Sql(
-                    "nullif(json_extract(fields::JSON, ?)::VARCHAR, 'null')",
-                    (pointer(way),),
-                )
-                for way in path.ways
-            ]
-            safe = ways[0] if len(ways) == 1 else of("coalesce({}, {})", *ways)
-            fast = extract_first(path)
-            # Of texts alone, each is made only once that a dictionary holds.
-            hopeful = unless(
-                others(path, "text"),
-                of("nullif({}::JSON::VARCHAR, 'null')", fast),
-                of("to_json({}::VARCHAR)::VARCHAR", fast),
-            )
+            safe, hopeful = json_forms(path)
             return scan.column(("json", path), safe=safe, hopeful=hopeful)
         case Loose(text, None):
             return of("to_json({})::VARCHAR", text)
@@ -293,8 +247,3 @@ def time_text(sql: Sql) -> Sql:
     return of(
         "(rtrim(rtrim(strftime({}, '%Y-%m-%dT%H:%M:%S.%n'), '0'), '.') || 'Z')", sql
     )
-
-
-def pointer(way: tuple[str, ...]) -> str:
-    """RFC 6901."""
-    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)

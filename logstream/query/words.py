@@ -28,12 +28,8 @@ class Words(msgspec.Struct, frozen=True):
     """Between the `*`s: pieces of text and `?`s. At least one."""
     bounded_left: bool
     bounded_right: bool
-
-    @property
-    def needle(self) -> str:
-        """The longest piece of text: what every match contains."""
-        texts = (part for run in self.runs for part in run if isinstance(part, str))
-        return max(texts, key=len, default="")
+    needle: str
+    """The longest piece of text: what every match contains."""
 
     @property
     def is_plain(self) -> bool:
@@ -80,6 +76,9 @@ def words_of(glob: Glob) -> Words:
         tuple(tuple(run) for run in runs if run),
         bounded_left=bool(runs[0]) and _is_edge(runs[0][0], 0),
         bounded_right=bool(runs[-1]) and _is_edge(runs[-1][-1], -1),
+        needle=max(
+            (part for part in glob.parts if isinstance(part, str)), key=len, default=""
+        ),
     )
 
 
@@ -97,6 +96,7 @@ def either_of(words: Sequence[Words]) -> str:
     )
 
 
+@lru_cache(_KEPT)
 def escape(text: str) -> str:
     """`text` as a pattern, in what RE2 and Python both take."""
     return "".join(

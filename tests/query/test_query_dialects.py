@@ -134,6 +134,7 @@ DUCKDB = {
         "tables",
         "sql",
         "field_sql",
+        "field_forms",
         "value_tests",
         "spoken",
         "values",

@@ -63,7 +63,8 @@ class Cursor:
         self._here = None
 
     def sees(self, *signs: str) -> bool:
-        return self.here.mark is Mark.SIGN and self.here.text in signs
+        here = self._here or self.here
+        return here.mark is Mark.SIGN and here.text in signs
 
     def accept(self, sign: str) -> bool:
         if not self.sees(sign):
@@ -78,9 +79,10 @@ class Cursor:
 
     def sees_word(self, *words: str) -> bool:
         """A bare word, in any case."""
-        here = self.here
-        bare = here.mark is Mark.NAME and not here.is_quoted
-        return bare and here.text.lower() in words
+        here = self._here or self.here
+        if here.mark is not Mark.NAME or here.is_quoted:
+            return False
+        return here.text.lower() in words
 
     def sees_name(self) -> bool:
         here = self.here

@@ -8,6 +8,7 @@ from logstream.core.errors import BadRequest
 from logstream.core.results import Kind
 from logstream.core.sql import Sql
 from logstream.query.expressions.nodes import Expression, Null, Text
+from logstream.query.field_forms import finite
 from logstream.query.fragments import of
 from logstream.query.regexps import captured
 from logstream.query.values import (
@@ -15,7 +16,6 @@ from logstream.query.values import (
     Value,
     as_number,
     converted,
-    finite,
 )
 
 Make = Callable[[Sequence[Value], Sequence[Expression]], Typed]

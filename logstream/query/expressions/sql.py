@@ -22,6 +22,7 @@ from logstream.query.expressions.nodes import (
     Text,
     Truth,
 )
+from logstream.query.field_forms import finite
 from logstream.query.fragments import join, of
 from logstream.query.regexps import captured
 from logstream.query.tables import Table
@@ -33,7 +34,6 @@ from logstream.query.values import (
     as_text,
     as_time,
     converted,
-    finite,
 )
 
 MAX_SQL_CHARS = 100_000

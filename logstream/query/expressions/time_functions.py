@@ -7,6 +7,7 @@ from typing import Final
 from logstream.core.sql import Sql
 from logstream.query.expressions.function_kinds import Function, taking
 from logstream.query.expressions.nodes import Expression, Span, Text
+from logstream.query.field_forms import finite
 from logstream.query.fragments import of
 from logstream.query.values import (
     Typed,
@@ -14,7 +15,6 @@ from logstream.query.values import (
     as_number,
     as_text,
     as_time,
-    finite,
 )
 
 _SPECIFIER: Final = re.compile(
