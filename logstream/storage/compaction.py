@@ -41,8 +41,9 @@ from logstream.storage.counting import count
 from logstream.storage.day_statistics import DayStatistics
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub, first_line
-from logstream.storage.partition import Partition, day_of, wal_of
+from logstream.storage.partition import Partition, day_of, index_of, wal_of
 from logstream.storage.partitions import Partitions
+from logstream.storage.skip_index import has_index
 from logstream.telemetry.metrics import COMPACTION_SECONDS, COMPACTIONS
 
 _log = logging.getLogger(__name__)
@@ -217,7 +218,7 @@ class Compactor:
             raise _GivenUp("there is not enough free disk space")
 
     def _is_due(self, day: date) -> bool:
-        """Over, quiet for long enough, and not compacted, or much changed since."""
+        """Over, quiet for long enough, and not compacted as it would be now."""
         path = self._partitions.path_of(day)
         if path is None or day >= day_of(now_ns()):
             return False
@@ -231,16 +232,18 @@ class Compactor:
             return False
         known = self._checked.get(day)
         if known is None or known.modified_ns != modified_ns:
-            known = _Check(modified_ns, self._is_disorderly(day))
+            known = _Check(modified_ns, self._is_disorderly(day, path))
             self._checked[day] = known
         return known.due
 
-    def _is_disorderly(self, day: date) -> bool:
+    def _is_disorderly(self, day: date, path: Path) -> bool:
         known = self._partitions.known(day) or self._look_at(day)
         if known is None:
             return False
         if (order := known.compaction) is None:
             return True
+        if not has_index(index_of(path), key=order.key):
+            return True  # it is of an earlier version, or was lost
         return (order.late + order.gone) * _REWRITE_SHARE > order.rows
 
     def _look_at(self, day: date) -> DayStatistics | None:

@@ -17,7 +17,7 @@ import os
 import zlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -175,12 +175,28 @@ def open_index(path: Path, *, key: str) -> SkipIndex | None:
         return None
 
 
+def has_index(path: Path, *, key: str) -> bool:
+    """Whether `open_index` would open it, if it is sound. Reads the header only."""
+    try:
+        with path.open("rb") as file:
+            _read_header(file, key)
+    except (OSError, ValueError, msgspec.MsgspecError):
+        return False
+    return True
+
+
+def _read_header(file: BinaryIO, key: str) -> tuple[Header, int]:
+    """And how long it is."""
+    line = file.readline(_MAX_HEADER_BYTES)
+    header = msgspec.json.decode(line, type=Header)
+    if header.version != VERSION or header.key != key:
+        raise ValueError("it belongs to another file or version")
+    return header, len(line)
+
+
 def _open(path: Path, key: str) -> SkipIndex:
     with path.open("rb") as file:
-        line = file.readline(_MAX_HEADER_BYTES)
-        header = msgspec.json.decode(line, type=Header)
-        if header.version != VERSION or header.key != key:
-            raise ValueError("it belongs to another file or version")
+        header, size = _read_header(file, key)
         told = os.fstat(file.fileno())
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     content = memoryview(mapped)
@@ -190,4 +206,4 @@ def _open(path: Path, key: str) -> SkipIndex:
         if zlib.crc32(before) != int.from_bytes(crc, "little"):
             raise ValueError("its checksum does not fit")
         _sound[key] = state
-    return SkipIndex(header, before[len(line) :])
+    return SkipIndex(header, before[size:])

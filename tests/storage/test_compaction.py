@@ -15,7 +15,7 @@ import pytest
 from logstream.config.settings import StorageConfig
 from logstream.core.errors import StorageError
 from logstream.query import compile_filter
-from logstream.storage import compaction, generations, rewriting
+from logstream.storage import compaction, generations, rewriting, skip_index
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.open_days import OpenDays
@@ -249,6 +249,24 @@ def test_a_day_is_due_again_when_much_has_changed(store: Any, folder: Path) -> N
     store.partitions.checkpoint(lambda _: True)
     make_old(folder, FIRST, seconds=7000)
     assert compactor.compact_due() is not None
+
+
+@pytest.mark.parametrize("damage", ["gone", "older"])
+def test_a_day_whose_index_is_of_no_use_is_due_again(
+    store: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    store.load(entry(1), entry(2))
+    with monkeypatch.context() as patched:
+        if damage == "older":
+            patched.setattr(skip_index, "VERSION", skip_index.VERSION - 1)
+        assert compactor_of(store).compact(DAY)
+    if damage == "gone":
+        (folder / INDEX).unlink()
+    make_old(folder, FIRST)
+    compactor = compactor_of(store)
+    assert compactor.compact_due() is not None
+    make_old(folder, "2026-01-01.g2.duckdb")
+    assert compactor.compact_due() is None
 
 
 def test_no_room_no_compaction(store: Any) -> None:
