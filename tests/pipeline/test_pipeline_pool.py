@@ -1,6 +1,8 @@
 """The pool, the settler and the rates: who waits for whom, and for how long."""
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -144,6 +146,25 @@ def test_small_and_large_segments_do_not_wait_for_each_other(
     go_on.set()
     assert pool.drain(WAIT_S)
     pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has one priority for all threads")
+def test_only_what_loads_large_segments_gives_way() -> None:
+    found: dict[str, int] = {}
+
+    def look() -> None:
+        name = threading.current_thread().name
+        found[name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    worker, stored = Scripted({(1, 1): look, (2, 1): look}), Stored()
+    pool = WorkerPool(count=1, make_worker=lambda: worker, on_stored=stored)
+    pool.submit(a_segment(1))
+    stored.wait_for(1)
+    pool.submit(a_segment(2, size=8 << 20))
+    stored.wait_for(2)
+    pool.close()
+    usual = os.getpriority(os.PRIO_PROCESS, os.getpid())
+    assert found == {"worker-small": usual, "worker-0": min(19, usual + 10)}
 
 
 def test_small_segments_are_helped_with_when_there_is_nothing_else_to_do() -> None:
