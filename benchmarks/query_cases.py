@@ -54,7 +54,8 @@ FILTERS = (
     _filter("ip:198.51.100.0/25", "regexp_full_match(fields.ip::VARCHAR, ?)",
             r"198\.51\.100\.(?:[0-9]{1,2}|1[01][0-9]|12[0-7])"),
     _filter("user:*", "fields.user::VARCHAR IS NOT NULL"),
-    _filter("user:null", "fields.user::VARCHAR IS NULL"),
+    # Missing, null, or the text `null`.
+    _filter("user:null", "(fields.user::VARCHAR <> 'null') IS NOT TRUE"),
     _filter("-user:frank7", "(fields.user::VARCHAR = 'frank7') IS NOT TRUE"),
     _filter("job.name:resize_image", "fields.job.name::VARCHAR = 'resize_image'"),
     _filter("mfa:true", "fields.mfa::BOOLEAN"),
@@ -68,6 +69,7 @@ FILTERS = (
 _HOST = "fields.host::VARCHAR"
 _TOOK = "fields.duration_ms::DOUBLE"
 _HOUR = "make_timestamp_ns(epoch_ns(timestamp) // 3600000000000 * 3600000000000)"
+_PERCENT = "round(100.0 * count(*) / sum(count(*)) OVER (), 3)"
 _SHAPE = (
     "regexp_replace(regexp_replace(message, '[0-9a-f]{{16}}', '<hex>', 'g'), "
     "'[0-9]+', '<num>', 'g')"
@@ -121,12 +123,12 @@ STATS = (
     ),
     Case(
         "* | top 10 host",
-        f"SELECT {_HOST} AS h, count(*) AS n FROM {{entries}} "
+        f"SELECT {_HOST} AS h, count(*) AS n, {_PERCENT} FROM {{entries}} "
         f"WHERE {_HOST} IS NOT NULL GROUP BY 1 ORDER BY n DESC, h LIMIT 10",
     ),
     Case(
         "* | rare 10 path",
-        "SELECT fields.path::VARCHAR AS h, count(*) AS n FROM {entries} "
+        f"SELECT fields.path::VARCHAR AS h, count(*) AS n, {_PERCENT} FROM {{entries}} "
         "WHERE fields.path::VARCHAR IS NOT NULL GROUP BY 1 ORDER BY n, h LIMIT 10",
     ),
     Case(
@@ -171,7 +173,8 @@ STATS = (
     ),
 )
 
-_ERRORS = "FROM {entries} WHERE level = 'error' ORDER BY timestamp DESC"
+_ERRORS = "FROM {entries} WHERE level = 'error' ORDER BY timestamp DESC, id DESC"
+"""Entries of one moment have an order too."""
 
 ROWS = (
     Case(
@@ -180,7 +183,7 @@ ROWS = (
     Case(
         "level:error | tail 100 | fields message",
         "SELECT message FROM {entries} WHERE level = 'error' "
-        "ORDER BY timestamp LIMIT 100",
+        "ORDER BY timestamp, id LIMIT 100",
     ),
     Case(
         "level:error | offset 1000 | head 100 | fields message",
@@ -190,7 +193,7 @@ ROWS = (
         "level:error | sort by duration_ms desc | head 10 "
         "| fields message, duration_ms",
         f"SELECT message, {_TOOK} AS d FROM {{entries}} WHERE level = 'error' "
-        "ORDER BY d DESC LIMIT 10",
+        "ORDER BY d DESC NULLS LAST, timestamp DESC, id DESC LIMIT 10",
     ),
     Case(
         "* | where duration_ms > 500 | stats count()",
@@ -208,7 +211,7 @@ ROWS = (
     Case(
         "level:error | dedup host | stats count()",
         f"SELECT count(*) FROM (SELECT DISTINCT ON ({_HOST}) 1 FROM {{entries}} "
-        f"WHERE level = 'error' ORDER BY {_HOST}, timestamp DESC)",
+        f"WHERE level = 'error' ORDER BY {_HOST}, timestamp DESC, id DESC)",
     ),
     Case("* | sample 100 | stats count()", f"{_COUNT}hash(id) % 100 = 0"),
     Case(

@@ -18,7 +18,7 @@ import msgspec
 from logstream.core.errors import BadRequest
 from logstream.core.results import Kind
 from logstream.core.sql import Sql
-from logstream.query.entry_fields import fields_json
+from logstream.query.entry_fields import fields_json, moment
 from logstream.query.fragments import of
 from logstream.query.grouping import grouped
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, Path, subject_of
@@ -63,6 +63,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """The same order by columns of the scan itself, where it can be said so."""
     group: tuple[Sql, ...] | None = None
     """The columns that tell rows apart that were made by grouping; None: no such."""
+    most: tuple[Sql, int] | None = None
+    """A relation that has at most so many rows; it may be this table's no more."""
     step_ns: int = 1
     """What the buckets of time among them are multiples of."""
 
@@ -231,6 +233,10 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     def limited(self, rows: int, offset: int = 0) -> "Table":
         """Rows by the order that they have."""
+        if offset == 0 and self.most is not None:
+            relation, most = self.most
+            if relation == self.relation and most <= rows:
+                return self
         if self.is_whole and self.scan is not None:
             by_time, keys = _newest_first(self.scan), self._own_order(self.scan)
             if keys and self.scan.take_first(sql_of_order(keys), rows + offset):
@@ -243,7 +249,15 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             f"(SELECT * FROM {{}} {order} LIMIT {rows:d} OFFSET {offset:d})",
             self.relation,
         )
-        return msgspec.structs.replace(self, relation=relation, is_whole=False)
+        return msgspec.structs.replace(
+            self, relation=relation, is_whole=False, most=(relation, rows)
+        )
+
+    def ordered(self) -> Sql:
+        """ORDER BY what the rows are ordered by."""
+        if self.scan is not None and self.order in ((), _newest_first(self.scan)):
+            return of("ORDER BY {} DESC", moment(self.scan))
+        return Sql(order_by(self.order))
 
     def take_first(self, rows: int, by: Sequence[Sql]) -> None:
         """Say that so many rows of each of these values will do, by the order that they
@@ -285,9 +299,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
                 raise BadRequest(f"There are two columns {name!r}: name one with `as`.")
             columns[name] = Typed(Sql(alias), value.kind, value.is_id)
         by = [(alias, value.sql) for alias, value in made[: len(keys)]]
+        relation = grouped(self, by, made[len(keys) :], having)
         return Table(
             builder=self.builder,
-            relation=grouped(self, by, made[len(keys) :], having),
+            relation=relation,
+            most=None if keys else (relation, 1),
             scan=None,
             columns=columns,
             is_open=False,

@@ -9,6 +9,7 @@ import msgspec
 from logstream.core.errors import BadRequest
 from logstream.core.results import Kind
 from logstream.core.sql import Sql
+from logstream.query.entry_fields import moment
 from logstream.query.expressions.nodes import Expression, Number, name_text
 from logstream.query.expressions.sql import value_of
 from logstream.query.fragments import of
@@ -238,11 +239,9 @@ def _by_time(function: str) -> Make:
             )
         value = values[0]
         kind, sql = as_held(value)
-        time, number = scan.own("timestamp").text, scan.own("id").text
-        # As one number: by a row of both, it took twice as long.
-        when = f"(epoch_ns({time})::HUGEINT * {1 << 63} + {number})"
-        found = _over(of(f"{function}({{}}, {when})", sql), at)
-        there = of("CASE WHEN {} IS NOT NULL THEN {} END", sql, Sql(when))
+        when = moment(scan)
+        found = _over(of(f"{function}({{}}, {{}})", sql, when), at)
+        there = of("CASE WHEN {} IS NOT NULL THEN {} END", sql, when)
         ends = _over(of(f"{function.removeprefix('arg_')}({{}})", there), at)
         merged = _merged(f"{function}({{0}}, {{1}})", found, ends)
         return Typed(found, kind, merged=merged)

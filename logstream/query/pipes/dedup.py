@@ -11,7 +11,7 @@ from logstream.query.expressions.nodes import name_text
 from logstream.query.expressions.tokens import Mark
 from logstream.query.fragments import of
 from logstream.query.pipes import Pipe
-from logstream.query.tables import Table, order_by
+from logstream.query.tables import Table
 
 
 class Dedup(msgspec.Struct, frozen=True):
@@ -29,19 +29,18 @@ class Dedup(msgspec.Struct, frozen=True):
         names = self.names or _all(table)
         keys = [table.typed(name).sql for name in names]
         table.take_first(self.rows, keys)
-        order = order_by(table.newest_first())
+        order = table.ordered()
         marks = ", ".join("{}" for _ in keys)
         if self.rows == 1:
             # Twice as fast as numbering the rows.
-            text = f"(SELECT DISTINCT ON ({marks}) * FROM {{}} {order})"
-            relation = of(text, *keys, table.relation)
+            text = f"(SELECT DISTINCT ON ({marks}) * FROM {{}} {{}})"
+            relation = of(text, *keys, table.relation, order)
             return msgspec.structs.replace(table, relation=relation, is_whole=False)
         alias = table.builder.alias()
         relation = of(
-            f"(SELECT *, row_number() OVER (PARTITION BY {marks} {order}) AS {alias} "
+            f"(SELECT *, row_number() OVER (PARTITION BY {marks} {{}}) AS {alias} "
             "FROM {})",
-            *keys,
-            table.relation,
+            *(*keys, order, table.relation),
         )
         numbered = msgspec.structs.replace(table, relation=relation, is_whole=False)
         return numbered.filtered(Sql(f"{alias} <= {self.rows:d}"))
