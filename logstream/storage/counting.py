@@ -2,7 +2,8 @@
 
 A day that takes entries in is counted again with each look at the totals. What was
 counted stays true until entries are deleted, so only the segments that the day has
-applied since are read.
+applied since are read. They come nearly in the order of their numbers, so of all but
+the latest it is enough to know how many there are: a day may have 86 400 of them.
 """
 
 import duckdb
@@ -19,20 +20,34 @@ from logstream.storage.day_statistics import (
 from logstream.storage.hub import transaction
 from logstream.storage.partition import Partition
 
+_LATEST = 1000
+"""Segments that are told apart. One that comes behind more has the day counted anew."""
 _KEPT_GROUPS = 10_000
 """Pairs of a source and a level. What a day with more comes to is not kept."""
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """What the entries of these segments come to."""
+    """What the entries of some segments come to."""
 
-    segments: frozenset[int]
-    groups: dict[tuple[str, str], int]
+    first: int | None = None
+    """The lowest of the segments."""
+    until: int = -1
+    """Up to this one, only their number is known."""
+    number: int = 0
+    latest: frozenset[int] = frozenset()
+    """The others."""
+    raw_bytes: int = 0
+    groups: dict[tuple[str, str], int] = {}
     """Entries by source and level."""
-    times: tuple[int, ...]
+    times: tuple[int, ...] = ()
     """The first and the last, in nanoseconds; empty without entries."""
     deletions: int
     """That the day had before."""
+
+    @property
+    def segments(self) -> tuple[int, int] | None:
+        """The lowest and the highest."""
+        return None if self.first is None else (self.first, max(self.latest))
 
 
 def count(
@@ -51,11 +66,9 @@ def count(
     before = None if partition.dirty_rows else _state_of(partition)
     known = _known(partition)  # before there is a snapshot, which then holds all of it
     with transaction(db):
-        applied = db.execute(
-            f"SELECT segment, raw_bytes FROM {partition.name}.applied"
-        ).fetchall()
-        segments = frozenset(segment for segment, _ in applied)
-        found = _add_since(db, partition, known, segments)
+        if _behind(db, partition, known) != known.number:
+            known = Counted(deletions=known.deletions)
+        found = _add_since(db, partition, known)
         entries = sum(found.groups.values())
         compaction = _compaction_of(db, partition, entries)
     partition.counted = found if len(found.groups) <= _KEPT_GROUPS else None
@@ -70,11 +83,11 @@ def count(
         file=after if keeps else None,
         writes=writes,
         entries=entries,
-        raw_bytes=sum(size for _, size in applied),
+        raw_bytes=found.raw_bytes,
         oldest_ns=min(found.times, default=None),
         newest_ns=max(found.times, default=None),
         groups=tuple(groups[:max_groups]),
-        segments=(min(segments), max(segments)) if segments else None,
+        segments=found.segments,
         compaction=compaction,
     )
 
@@ -84,22 +97,29 @@ def _known(partition: Partition) -> Counted:
     found = partition.counted
     if isinstance(found, Counted) and found.deletions == deletions:
         return found
-    return Counted(segments=frozenset(), groups={}, times=(), deletions=deletions)
+    return Counted(deletions=deletions)
+
+
+def _behind(db: duckdb.DuckDBPyConnection, partition: Partition, known: Counted) -> int:
+    """Segments of the day among those of which only the number is known."""
+    if not known.number:
+        return 0
+    text = f"SELECT count(*) FROM {partition.name}.applied WHERE segment <= ?"
+    return int(db.execute(text, (known.until,)).fetchall()[0][0])
 
 
 def _add_since(
-    db: duckdb.DuckDBPyConnection,
-    partition: Partition,
-    known: Counted,
-    segments: frozenset[int],
+    db: duckdb.DuckDBPyConnection, partition: Partition, known: Counted
 ) -> Counted:
     """Add what segments hold that are not among the known ones."""
-    since = segments - known.segments
+    text = f"SELECT segment, raw_bytes FROM {partition.name}.applied WHERE segment > ?"
+    applied = db.execute(text, (known.until,)).fetchall()
+    since = {one: size for one, size in applied if one not in known.latest}
     if not since:
         return known
     where = ""
     params: tuple[object, ...] = ()
-    if known.segments:
+    if known.first is not None:
         where = f"WHERE id >= ? AND id >> {ID_LINE_BITS} IN (SELECT unnest(?))"
         params = (min(since) << ID_LINE_BITS, sorted(since))
     rows = db.execute(
@@ -113,8 +133,14 @@ def _add_since(
     for source, level, number, oldest, newest in rows:
         groups[source, level] = groups.get((source, level), 0) + number
         times += (oldest, newest)
+    latest = sorted(known.latest | since.keys())
+    old = latest[:-_LATEST] if len(latest) > 2 * _LATEST else []
     return Counted(
-        segments=segments,
+        first=min(since) if known.first is None else min(known.first, *since),
+        until=old[-1] if old else known.until,
+        number=known.number + len(old),
+        latest=frozenset(latest[len(old) :]),
+        raw_bytes=known.raw_bytes + sum(since.values()),
         groups=groups,
         times=(min(times), max(times)) if times else (),
         deletions=known.deletions,

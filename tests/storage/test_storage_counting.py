@@ -43,6 +43,23 @@ def test_only_what_came_since_is_read(store: Any) -> None:
     assert store.reader.stats().by_source == {"a": 2, "b": 1}
 
 
+def test_of_many_segments_only_the_latest_are_told_apart(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "_LATEST", 2)
+    for number in (1, 2, 3, 4, 5, 7):
+        store.load(entry("a"), segment=number)
+        store.reader.stats()
+    [partition] = store.partitions.attached()
+    assert (partition.counted.until, partition.counted.number) == (3, 3)
+    assert partition.counted.segments == (1, 7)
+    tamper(store)
+    store.load(entry("a"), segment=6)
+    assert store.reader.stats().by_source == {"a": 7}
+    store.load(entry("a"), segment=0)  # one that was late: all is read anew
+    assert store.reader.stats().by_source == {"a": 2, "tampered": 6}
+
+
 def test_after_a_deletion_all_is_read_anew(store: Any) -> None:
     store.load(entry("a"), entry("b"), entry("b"))
     assert store.reader.stats().entries == 3
@@ -63,12 +80,17 @@ def test_too_many_groups_are_not_kept(
     assert store.reader.stats().by_source == {"a": 1, "b": 1, "c": 1}
 
 
+@pytest.mark.parametrize("latest", [1, 5, 1000])
 @pytest.mark.parametrize("seed", range(5))
-def test_totals_are_right_whatever_comes_between(store: Any, seed: int) -> None:
+def test_totals_are_right_whatever_comes_between(
+    store: Any, seed: int, latest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Segments come in any order, as two workers load them."""
+    monkeypatch.setattr(counting, "_LATEST", latest)
     chance = random.Random(seed)
     numbers = list(range(1, 61))
-    chance.shuffle(numbers)
+    if seed:
+        chance.shuffle(numbers)
     stored: list[dict[str, Any]] = []
     for number in numbers:
         come = [
@@ -96,3 +118,6 @@ def assert_totals(store: Any, stored: list[dict[str, Any]]) -> None:
     times = sorted(one["timestamp"] for one in stored)
     ends = (parse_ns(times[0]), parse_ns(times[-1])) if times else (None, None)
     assert (found.oldest_ns, found.newest_ns) == ends
+    for partition in store.partitions.attached():
+        partition.counted = None
+    assert store.reader.stats() == found
