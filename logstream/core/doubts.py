@@ -43,6 +43,8 @@ _VALUES = re.compile(r"'[^']*'|\?")
 _KEPT = 2048
 _SETTLED_KEPT = 64
 """Texts: that of a query is the same for all days that know as much."""
+_LONGEST_KEPT = 50_000
+"""Characters."""
 
 
 @lru_cache(_KEPT)
@@ -74,7 +76,8 @@ def settled(sql: Sql, unfounded: AbstractSet[str]) -> Sql:
     """What is left of it where these doubts have no reason."""
     if not has_doubts(sql):
         return sql
-    text, kept = _settled(sql.text, frozenset(unfounded))
+    settle = _settled if len(sql.text) <= _LONGEST_KEPT else _settled.__wrapped__
+    text, kept = settle(sql.text, frozenset(unfounded))
     return Sql(text, tuple(compress(sql.params, kept)))
 
 

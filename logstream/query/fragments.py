@@ -14,9 +14,10 @@ def of(template: str, *parts: Any) -> Sql:
     texts: list[str] = []
     params: list[Any] = []
     for part in parts:
-        if isinstance(part, Sql):
+        if type(part) is Sql:
             texts.append(part.text)
-            params += part.params
+            if part.params:
+                params += part.params
         else:
             params.append(part)
     return Sql(template.format(*texts), tuple(params))

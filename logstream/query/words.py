@@ -96,9 +96,10 @@ def either_of(words: Sequence[Words]) -> str:
     )
 
 
-@lru_cache(_KEPT)
 def escape(text: str) -> str:
     """`text` as a pattern, in what RE2 and Python both take."""
+    if text.isalnum():
+        return text
     return "".join(
         "\\" + c if c.isascii() and c.isprintable() and not c.isalnum() else c
         for c in text

@@ -82,7 +82,10 @@ _NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _SPAN = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|[smhdw]))+(?![\w.])")
 _SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|[smhdw])")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT][iI]?[bB]|[bB])(?![\w.])")
-_SIGN = re.compile(r"<=|>=|!=|==|<>|!~|[-+*/%<>=~(),|\[\]!:]")
+_SIGN = r"<=|>=|!=|==|<>|!~|[-+*/%<>=~(),|\[\]!:]"
+_USUAL = re.compile(rf"\s*(?:({_NAME.pattern})|({_SIGN})|(\d+)(?![\w.]))")
+"""What most pieces are: a name, a sign, a whole number."""
+_USUAL_MARKS = (Mark.NAME, Mark.SIGN, Mark.NUMBER)
 
 
 def piece_at(text: str, start: int) -> Piece:
@@ -91,6 +94,10 @@ def piece_at(text: str, start: int) -> Piece:
     Raises:
         QuerySyntaxError: an open quote, an unknown escape or character.
     """
+    if found := _USUAL.match(text, start):
+        index = found.lastindex or 0
+        number = _finite(float(found[3]), found.start(3)) if index == 3 else 0.0
+        return Piece(_USUAL_MARKS[index - 1], *found.span(index), found[index], number)
     found = _BLANKS.match(text, start)
     at = start if found is None else found.end()
     if at == len(text):
@@ -98,11 +105,6 @@ def piece_at(text: str, start: int) -> Piece:
     character = text[at]
     if character in "\"'`":
         return _quoted(text, at, character)
-    if not (character.isdecimal() or character == "."):
-        for mark, pattern in ((Mark.NAME, _NAME), (Mark.SIGN, _SIGN)):
-            if found := pattern.match(text, at):
-                return Piece(mark, at, found.end(), found[0])
-        return _fail(f"{character!r} has no meaning here", at)
     if found := _SPAN.match(text, at):
         seconds = _seconds(found[0], at)
         return Piece(Mark.SPAN, at, found.end(), found[0], number=seconds)
