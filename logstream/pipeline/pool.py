@@ -30,6 +30,7 @@ _BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 _TOGETHER_BYTES = 24 << 20
 """What one worker takes of segments that wait, to store them in one go."""
 _SMALL_BYTES = 2 << 20
+_LAST_S = 5.0
 
 
 class _Task(msgspec.Struct):
@@ -145,6 +146,8 @@ class WorkerPool:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._on_closed()
+        for thread in self._threads:  # what waited for a chain waits no more
+            thread.join(_LAST_S)
 
     def _is_done(self) -> bool:
         """The caller has the lock, as of all below."""

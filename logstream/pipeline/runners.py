@@ -7,7 +7,8 @@ are worked on, and several runners work on one segment when there is no other.
 import heapq
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 
 from logstream.pipeline.chain import ChunkResult
 from logstream.pipeline.chunk import Chunk
@@ -50,6 +51,8 @@ class Runners:
         self._timeout_s = timeout_s
         self._wake = threading.Condition()
         self._queue: list[_Task] = []
+        self._under_way: dict[int, _Task] = {}
+        """The last one of each thread."""
         self._threads: list[threading.Thread] = []
         self._eager = eager
         self._closed = False
@@ -74,10 +77,10 @@ class Runners:
         return task.result
 
     def close(self) -> None:
-        """Cancel what waits. Not waited for long: a thread may hang."""
+        """Cancel what waits or is under way. Not waited for long: a thread may hang."""
         with self._wake:
             self._closed = True
-            for task in self._queue:
+            for task in (*self._queue, *self._under_way.values()):
                 task.result.cancel()
             self._queue.clear()
             self._wake.notify_all()
@@ -102,11 +105,11 @@ class Runners:
             except ChainGone as gone:
                 runner = None
                 if not (gone.killed and self._try_again(task)):
-                    task.result.set_exception(gone)
+                    _tell(task, gone)
             except BaseException as error:  # noqa: BLE001 - whoever waits has it
-                task.result.set_exception(error)
+                _tell(task, error)
             else:
-                task.result.set_result(result)
+                _tell(task, result)
         if runner is not None:
             runner.close()
 
@@ -129,4 +132,16 @@ class Runners:
     def _next(self) -> _Task | None:
         with self._wake:
             self._wake.wait_for(lambda: self._closed or self._queue)
-            return None if self._closed else heapq.heappop(self._queue)
+            if self._closed:
+                return None
+            task = heapq.heappop(self._queue)
+            self._under_way[threading.get_ident()] = task
+            return task
+
+
+def _tell(task: _Task, outcome: ChunkResult | BaseException) -> None:
+    with suppress(InvalidStateError):  # cancelled: nobody waits for it
+        if isinstance(outcome, BaseException):
+            task.result.set_exception(outcome)
+        else:
+            task.result.set_result(outcome)
