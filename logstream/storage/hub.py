@@ -9,6 +9,7 @@ import logging
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
@@ -38,6 +39,8 @@ _log = logging.getLogger(__name__)
 _SPILL_SHARE = 4
 _UNCOUNTED = 1 << 30
 """Bytes that the process may hold while queries run, beyond what DuckDB counts."""
+_CLOSE_S = 10.0
+_CLOSE_AGAIN_S = 0.01
 _NO_MEMORY = (
     "The query needs more memory than there is for it (query.memory_bytes, "
     "storage.memory_bytes) and room to spill (storage.max_spill_bytes): narrow its "
@@ -236,7 +239,20 @@ class Hub:
         self._on_failure()
 
     def close(self) -> None:
-        self._root.close()
+        """Waits a moment for reads that were cancelled just now: DuckDB closes nothing
+        while one of them is on its way out.
+        """
+        deadline = time.monotonic() + _CLOSE_S
+        while True:
+            try:
+                self._root.close()
+            except duckdb.ResourceInUseException:
+                if time.monotonic() > deadline:
+                    _log.warning("DuckDB is left open: something still uses it.")
+                    return
+                time.sleep(_CLOSE_AGAIN_S)
+            else:
+                return
 
 
 def is_fatal(error: duckdb.Error) -> bool:
