@@ -1,4 +1,4 @@
-"""Closing the store while a read is on its way out."""
+"""DuckDB as the hub opens and closes it: while a read is on its way out, too."""
 
 import logging
 import threading
@@ -10,10 +10,7 @@ from logstream.config.settings import StorageConfig
 from logstream.storage import hub as hub_module
 from logstream.storage.hub import Hub
 
-_ENDLESS = (
-    "SELECT count(*) FROM range(10000000000) a, range(10000000000) b "
-    "WHERE a.range + b.range = -1"
-)
+_ENDLESS = "SELECT sum(range % 7) FROM range(9000000000000000)"
 
 
 class Read:
@@ -64,3 +61,13 @@ def test_a_close_does_not_wait_for_ever(
     assert "left open" in caplog.text
     read.cancel()
     hub.close()
+
+
+def test_without_a_folder_nothing_is_spilled() -> None:
+    """DuckDB's default is `.tmp` where the process was started."""
+    hub = Hub(StorageConfig(), tmp=None)
+    cursor = hub.cursor()
+    found = cursor.execute("SELECT current_setting('temp_directory')").fetchall()
+    cursor.close()
+    hub.close()
+    assert found == [("",)]
