@@ -81,6 +81,14 @@ def canonical(value: str | float) -> str:
     return format_ns(parse_ns(value))
 
 
+def canonical_or_none(value: str | float) -> str | None:
+    """None where `canonical` raises."""
+    try:
+        return canonical(value)
+    except TimestampError:
+        return None
+
+
 def _scale(whole: int, fraction_e9: int) -> int:
     """By magnitude: s below 1e11 (the year 5138), ms below 1e14, µs below 1e17."""
     if whole < 0:

@@ -8,6 +8,7 @@ A year that a line does not give is this year's, or last year's when the date wo
 lie more than a day in the future: logs are written about the past.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -20,6 +21,13 @@ MONTH_NUMBER = {name: f"{n:02d}" for n, name in enumerate(MONTHS.split("|"), sta
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = datetime(2262, 4, 10, 23, 59, tzinfo=UTC)
 _ONE_MINUTE = timedelta(minutes=1)
+
+
+def of_ascii(pattern: str) -> re.Pattern[str]:
+    """Compiled so that digits are those of ASCII: others have a value as well, and in
+    a timestamp they would be none.
+    """
+    return re.compile(pattern, re.ASCII)
 
 
 # Neighbouring lines share their minute, so a cache turns most of them into one look-up:

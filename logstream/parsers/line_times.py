@@ -1,19 +1,20 @@
 """Where a line of text carries its time, and which time it is.
 
-Only at the beginning, or after one word (a host, a file's name, a level): a time in
+Only at the beginning, or after one word (a host, a file's name, a level), but for a few
+formats that are known as a whole (access logs, some of `rare_times`): a time in
 the middle of a sentence is what the line talks about, not when it was written. Every
 pattern is anchored, bounded and without nested choice, and looks at the head of the
 line only, so a hostile line costs what a plain one does.
 """
 
-import re
 from collections.abc import Callable
 
-from logstream.core.timestamps import TimestampError, canonical, now_ns
+from logstream.core.timestamps import canonical_or_none, now_ns
 from logstream.parsers.calendar_dates import (
     MONTH_NUMBER,
     MONTHS,
     Years,
+    of_ascii,
     utc_minute,
     with_seconds,
 )
@@ -27,44 +28,42 @@ _FRACTION = r"(?:[.,](\d{1,9})\d*+)?+"
 _ZONE = r"(?: ?(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)(?!\w|:\d))?"
 _NO_HALF = r"(?! ?[AaPp]\.?[Mm]\b)"
 """Of twelve hours: those are `rare_times`, as all that is refused here may be."""
-_REDIS = re.compile(r"\d{1,10}:[XCSM]")
+_REDIS = of_ascii(r"\d{1,10}:[XCSM]")
 _REDIS_LEVELS = {" . ": "debug", " - ": "debug", " * ": "info", " # ": "warn"}
 
-_ISO = re.compile(
+_ISO = of_ascii(
     rf"{_BEFORE}(\d{{4}})([-/.])(\d\d)\3(\d\d)(?:[T_\t]|,? {{1,2}})"
     rf"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60){_FRACTION})?+{_NO_HALF}{_ZONE}"
 )
-_COMPACT = re.compile(
+_COMPACT = of_ascii(
     r"[\[(]?(\d{4})(\d\d)(\d\d)T([01]\d|2[0-3])([0-5]\d)([0-5]\d)"
     rf"{_FRACTION}{_ZONE}(?!\d)"
 )
-_ANDROID = re.compile(
+_ANDROID = of_ascii(
     rf"(\d\d)-(\d\d) {_CLOCK}\.(\d{{3,9}})[ \t]+\d{{1,10}}[ \t]+\d{{1,10}} "
     r"(?P<level>[VDIWEFS])[ /]"
 )
-_KLOG = re.compile(rf"(?P<level>[IWEF])(\d\d)(\d\d) {_CLOCK}\.(\d{{6}})[ \t]+\d+[ \t]")
-_HDFS = re.compile(
+_KLOG = of_ascii(rf"(?P<level>[IWEF])(\d\d)(\d\d) {_CLOCK}\.(\d{{6}})[ \t]+\d+[ \t]")
+_HDFS = of_ascii(
     r"(\d\d)(0[1-9]|1[0-2])(\d\d) ([01]\d|2[0-3])([0-5]\d)([0-5]\d)(?= \d{1,10} [A-Z])"
 )
-_SLASHED = re.compile(rf"{_OPEN}(\d\d)/(\d\d)/(\d\d) {_CLOCK}{_FRACTION}")
-_CTIME = re.compile(
+_SLASHED = of_ascii(rf"{_OPEN}(\d\d)/(\d\d)/(\d\d) {_CLOCK}{_FRACTION}")
+_CTIME = of_ascii(
     rf"{_OPEN}(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ({MONTHS}) +(\d{{1,2}}) "
     rf"{_CLOCK}{_FRACTION}(?: [A-Z]{{1,5}})? (\d{{4}})(?!\d)"
 )
-_SYSLOG = re.compile(
+_SYSLOG = of_ascii(
     rf"(?:<\d{{1,3}}>)?(?:\d{{1,10}}: )?[*.]?{_OPEN}({MONTHS}) {{1,2}}(\d{{1,2}})"
     rf"(?:,? (\d{{4}}))? {_CLOCK}{_FRACTION}{_NO_HALF}(?! (?:19|20)\d\d[ :\]])"
 )
-_MAIL = re.compile(
+_MAIL = of_ascii(
     rf"{_BEFORE}(?:[A-Z][a-z]{{2}}, )?(\d{{1,2}})[ -]({MONTHS})[ -](\d{{4}}) "
     rf"{_CLOCK}{_FRACTION}{_ZONE}"
 )
-_ACCESS = re.compile(
+_ACCESS = of_ascii(
     rf"\[(\d\d)/({MONTHS})/(\d{{4}})[: ]{_CLOCK}{_FRACTION}(?: ([+-]\d{{4}}))?\]"
 )
-_EPOCH = re.compile(
-    r"[\[(]?(1\d{9}(?:\d{3}){0,3}(?:\.\d{1,9})?)(?=[\])]?[ \t|,:]|[\])])"
-)
+_EPOCH = of_ascii(r"[\[(]?(1\d{9}(?:\d{3}){0,3}(?:\.\d{1,9})?)(?=[\])]?[ \t|,:]|[\])])")
 _ACCESS_WITHIN = 256
 """Host, identity and user stand before the time of an access log."""
 
@@ -209,10 +208,7 @@ def _access(head: str) -> Moment | None:
 def _epoch(head: str) -> Moment | None:
     if (m := _EPOCH.match(head)) is None:
         return None
-    try:
-        return Moment(canonical(m[1]), m.end())
-    except TimestampError:
-        return None
+    return _moment(canonical_or_none(m[1]), m.end())
 
 
 def whole_time(text: str, times: LineTimes) -> str | None:
@@ -221,7 +217,4 @@ def whole_time(text: str, times: LineTimes) -> str | None:
     found = times.find(text) if len(text) <= 64 else None
     if found is not None and not text[found.end :].strip(" \t])>\"'"):
         return None if found.word_before else found.timestamp
-    try:
-        return canonical(text)
-    except TimestampError:
-        return None
+    return canonical_or_none(text)

@@ -8,11 +8,12 @@ a line of a stack trace costs one look-up.
 import re
 from collections.abc import Mapping
 
-from logstream.core.timestamps import TimestampError, canonical
+from logstream.core.timestamps import canonical_or_none
 from logstream.parsers.calendar_dates import (
     MONTH_NUMBER,
     MONTHS,
     Years,
+    of_ascii,
     utc_minute,
     with_seconds,
 )
@@ -87,8 +88,8 @@ class RareTimes:
 
     def __init__(self, years: Years) -> None:
         self._years = years
-        self._numbered = [re.compile(pattern) for pattern in _NUMBERED.values()]
-        self._worded = [re.compile(pattern) for pattern in _WORDED.values()]
+        self._numbered = [of_ascii(pattern) for pattern in _NUMBERED.values()]
+        self._worded = [of_ascii(pattern) for pattern in _WORDED.values()]
         self._day_first: bool | None = None
 
     def find(self, head: str) -> Moment | None:
@@ -115,11 +116,12 @@ class RareTimes:
     def _timestamp(self, pieces: Mapping[str, str | None]) -> str | None:
         if epoch := pieces.get("epoch"):
             fraction = pieces.get("fraction")
-            return _canonical(f"{epoch}.{fraction}" if fraction else epoch)
+            return canonical_or_none(f"{epoch}.{fraction}" if fraction else epoch)
         if tai := pieces.get("tai"):
-            seconds = int(tai, 16) - _TAI_AHEAD_S
-            nanosecond = int(pieces["nanosecond"] or "0", 16)
-            return _canonical(f"{seconds}.{nanosecond:09d}")
+            fraction = f"{int(pieces['nanosecond'] or '0', 16):09d}"
+            if len(fraction) > 9:
+                return None
+            return canonical_or_none(f"{int(tai, 16) - _TAI_AHEAD_S}.{fraction}")
         if (date := self._date(pieces)) is None:
             return None
         second = (pieces.get("second") or "0").zfill(2)
@@ -162,10 +164,3 @@ def _hour(hour: str, half: str | None) -> str:
     if half is None or int(hour) > 12:
         return hour
     return f"{int(hour) % 12 + (12 if half in 'pP' else 0):02d}"
-
-
-def _canonical(text: str) -> str | None:
-    try:
-        return canonical(text)
-    except TimestampError:
-        return None

@@ -7,16 +7,16 @@ process id and facility become fields. Without a `<PRI>` a line must have a tag:
 it could be anybody's text behind a time.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from logstream.core.levels import LEVEL_BY_NUMBER
-from logstream.core.timestamps import TimestampError, canonical, now_ns
+from logstream.core.timestamps import canonical_or_none, now_ns
 from logstream.parsers.calendar_dates import (
     MONTH_NUMBER,
     MONTHS,
     Years,
+    of_ascii,
     utc_minute,
     with_seconds,
 )
@@ -30,24 +30,24 @@ FACILITIES = (
 )
 
 _PRI = r"(?:<(\d{1,3})>)?"
-_OLD = re.compile(
+_OLD = of_ascii(
     rf"{_PRI}(?:({MONTHS}) {{1,2}}(\d{{1,2}}) (?:(\d{{4}}) )?"
     r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(?:[.,](\d{1,9}))?"
     r"|(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):([0-5]\d|60)\.(\d{6})([+-]\d\d:\d\d))"
     r" ([^\s:\[\]]{1,255}+|\[?[\da-fA-F:.]{2,48}+\]?) {1,3}"
 )
-_TAG = re.compile(
+_TAG = of_ascii(
     r"(?:-- )?([^\s\[\]:]{1,128}+)(?: (\d[\w.]{0,31}))?(?:\[([^\]\s]{1,64})\])?:(?: |$)"
 )
-_NEW = re.compile(
+_NEW = of_ascii(
     rf"{_PRI}1 (-|\d{{4}}-\d\d-\d\dT\S{{5,32}}) (\S{{1,255}}) (\S{{1,48}})"
     r" (\S{1,128}) (\S{1,32}) (?=[-\[])"
 )
-_SD_ELEMENT = re.compile(
+_SD_ELEMENT = of_ascii(
     r'\[([^\s=\]"]{1,64})((?: [^\s=\]"]{1,64}="(?:[^"\\]|\\.)*+")*+)\]'
 )
-_SD_PARAM = re.compile(r' ([^\s=\]"]{1,64})="((?:[^"\\]|\\.)*+)"')
-_SD_ESCAPE = re.compile(r'\\(["\\\]])')
+_SD_PARAM = of_ascii(r' ([^\s=\]"]{1,64})="((?:[^"\\]|\\.)*+)"')
+_SD_ESCAPE = of_ascii(r'\\(["\\\]])')
 _BOM = "\ufeff"
 _LEVEL_WITHIN = 128
 
@@ -113,7 +113,7 @@ def _new(line: str) -> Line | None:
     if data:
         fields["structured_data"] = data
     message = line[end:].removeprefix(" ").removeprefix(_BOM)
-    timestamp = None if time == "-" else _canonical(time)
+    timestamp = None if time == "-" else canonical_or_none(time)
     return _line(timestamp, pri, fields, message)
 
 
@@ -142,13 +142,6 @@ def _line(
     if level is None:
         level = level_at_start(message[:_LEVEL_WITHIN])
     return Line(timestamp=timestamp, level=level, message=message, fields=fields)
-
-
-def _canonical(text: str) -> str | None:
-    try:
-        return canonical(text)
-    except TimestampError:
-        return None
 
 
 def _number(pid: str) -> str | int:

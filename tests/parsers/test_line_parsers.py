@@ -175,10 +175,27 @@ def test_a_word_in_a_sentence_is_no_level(line: str) -> None:
         "10.0.0.1 10:00:00",
         "[10.32 16:49:06] x",
         "@5fffffffffffffffffffffff x",
+        "@400000004a1b2c3dffffffff x",
+        "2026-11-20T1\u0660:05:00Z digits of another script",
     ],
 )
 def test_what_is_no_time_of_the_line_is_not_taken_for_one(line: str) -> None:
     assert text(line).timestamp is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026-11-20T10:05:0\u0665Z x",
+        "2026-11-20T10:05:05.\u0661Z x",
+        "15.01.2024 22:00:0\u0665 x",
+        "20240115 10:00:0\u0665 x",
+        "Jun 14 15:16:0\u0665 x",
+    ],
+)
+def test_digits_of_other_scripts_are_in_no_timestamp(line: str) -> None:
+    found = text(line).timestamp
+    assert found is None or found == canonical(found)
 
 
 def test_a_stream_shows_whether_the_day_comes_first() -> None:

@@ -1,11 +1,9 @@
 """Doubts: what a compacted day knows of its entries, and answers that rely on it."""
 
-from datetime import date
 from typing import Any
 
 import pytest
 
-from logstream.config.settings import StorageConfig
 from logstream.core.doubts import (
     DOTTED,
     INFINITE,
@@ -17,34 +15,18 @@ from logstream.core.doubts import (
 from logstream.core.entry import Entry
 from logstream.query import compile_filter
 from logstream.query.query import compile_query
-from logstream.storage.compaction import Compactor
 from logstream.storage.partition import index_of
 from logstream.storage.selection import Selection
 from logstream.storage.skip_index import open_index
 from logstream.storage.statements import Statements
+from tests.storage.compacted_day import DAY, compact, entry
 
-DAY = date(2026, 1, 1)
 KINDS: tuple[ValueKind, ...] = ("number", "text", "truth", "scalar")
-
-
-def entry(at: int, source: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "timestamp": f"2026-01-01T00:{at // 60 % 60:02}:{at % 60:02}Z",
-        "source": source,
-        "message": f"entry {at}",
-        "fields": fields,
-    }
 
 
 def as_entry(fields: dict[str, Any]) -> Entry:
     at = "2026-01-01T00:00:00Z"
     return Entry(timestamp=at, source="db", level="info", message="", fields=fields)
-
-
-def compact(store: Any) -> None:
-    settings = StorageConfig(min_free_bytes=0)
-    done = Compactor(store.hub, store.partitions, settings, tmp=None).compact(DAY)
-    assert done is not None
 
 
 def index_of_day(store: Any) -> Any:

@@ -1,16 +1,13 @@
 """Spreading: a compacted day has each field of its entries all over the file."""
 
-from datetime import date
 from typing import Any
 
 import pytest
 
-from logstream.config.settings import StorageConfig
 from logstream.storage import spreading
-from logstream.storage.compaction import Compactor
 from logstream.storage.spreading import cover
+from tests.storage.compacted_day import DAY, compact, entry
 
-DAY = date(2026, 1, 1)
 GROUP = 2048
 
 
@@ -20,25 +17,10 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spreading, "EVERY_ROWS", GROUP // 2)
 
 
-def entry(at: int, source: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "timestamp": f"2026-01-01T00:{at // 60 % 60:02}:{at % 60:02}Z",
-        "source": source,
-        "message": f"entry {at}",
-        "fields": fields,
-    }
-
-
 def load_three_kinds(store: Any, count: int) -> None:
     store.load(*(entry(at, "app", n=at) for at in range(count)))
     store.load(*(entry(at, "db", table=f"t{at % 5}") for at in range(count)))
     store.load(*(entry(at, "job", job={"id": at, "try": 1}) for at in range(count)))
-
-
-def compact(store: Any) -> None:
-    settings = StorageConfig(min_free_bytes=0)
-    done = Compactor(store.hub, store.partitions, settings, tmp=None).compact(DAY)
-    assert done is not None
 
 
 def groups_with(store: Any, test: str) -> list[int]:
