@@ -76,9 +76,9 @@ def safe_value(path: Path, *, scalar: bool) -> Value:
     text = _string_of(path)
     if scalar:
         text = of(
-            "CASE {} WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL "
-            "WHEN 'DOUBLE' THEN TRY_CAST({} AS DOUBLE)::VARCHAR ELSE {} END",
-            *(_kind_of(path), text, text),
+            "CASE {} ELSE CASE {} WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL "
+            "WHEN 'DOUBLE' THEN TRY_CAST({} AS DOUBLE)::VARCHAR ELSE {} END END",
+            *(when_missing(path), _kind_of(path), text, text),
         )
     return Value(text, None, pushed=False)
 
@@ -92,6 +92,17 @@ def needs_exact(texts: Iterable[str]) -> bool:
 def text_of_any(path: Path) -> Sql:
     """The text of any value, JSON where it is an object or array. Never fails."""
     return _string_of(path)
+
+
+@lru_cache(_KEPT)
+def when_missing(path: Path) -> Sql:
+    """A first arm of a CASE that gives NULL where there is no value, so that nothing
+    else is asked for: one look at most entries instead of two. Of a name with a dot it
+    takes none, for looks are bounded.
+    """
+    if len(path.ways) > 1:
+        return Sql("WHEN FALSE THEN NULL")
+    return of("WHEN {} IS NULL THEN NULL", _string_of(path))
 
 
 @lru_cache(_KEPT)

@@ -19,7 +19,7 @@ from logstream.storage.holding import holding
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import Look, look_into
 from logstream.storage.rows import ROW, ROW_COLUMNS
-from logstream.storage.selection import Selection, condition, union, value_of
+from logstream.storage.selection import Selection, union, value_of, where_of
 
 _NOTHING = Sql("")
 _KNOWN_VALUES: dict[str, int | None] = {"": None, "source": 0, "level": 1}
@@ -51,7 +51,7 @@ class Gathering:
         self._partitions = partitions
         self._selection = selection
         self._fast_values = fast_values
-        self._where = condition(selection, fast=fast)
+        self._where = where_of(selection, fast=fast)
         self._made = False
         self._takes_all = selection.where == TRUE and selection.fast in (None, TRUE)
 

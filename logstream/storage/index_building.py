@@ -48,6 +48,7 @@ def build_index(
     key: str,
     rows: int,
     columns: bool = False,
+    together: bool = False,
     unfounded: Collection[str] = (),
     check: Callable[[], None] = lambda: None,
 ) -> None:
@@ -55,6 +56,7 @@ def build_index(
 
     Args:
         columns: Each field is a column in all of the table.
+        together: No field is one.
         unfounded: Names of doubts that no entry gives reason for.
         check: Called now and then; what it raises ends the building.
 
@@ -98,6 +100,7 @@ def build_index(
         tables=tables,
         arrays=arrays,
         columns=columns,
+        together=together,
         unfounded=unfounded,
     )
 

@@ -4,19 +4,18 @@ from collections.abc import Iterator
 
 import duckdb
 
-from logstream.core.sql import Sql
 from logstream.storage.choosing import chosen_days
 from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import Look, look_into
-from logstream.storage.selection import Selection
+from logstream.storage.selection import Selection, Where
 
 
 def looks_by_time(
     db: duckdb.DuckDBPyConnection,
     partitions: Partitions,
     selection: Selection,
-    where: Sql,
+    where: Where,
     *,
     rows: int | None,
     descending: bool,
@@ -24,7 +23,7 @@ def looks_by_time(
     """Each is opened when it is its turn.
 
     Args:
-        where: The condition of the selection, in the form that is read.
+        where: The condition of the selection, in the forms that are read.
         rows: Matches that are wanted: days without one are left out, and those behind
             the day that has the last of them; the last day is not asked. None: all.
 

@@ -94,6 +94,8 @@ class Partition:
             self._used_at = time.monotonic()
             self.writes += 1
             self.deletions += deletes
+            if self.names.wide and not deletes:
+                self.names.rows_together += rows
         self.on_write()
 
     def mark_clean(self, rows: int) -> None:

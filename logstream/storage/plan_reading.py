@@ -20,7 +20,7 @@ from logstream.storage.partition import Partition
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import Look, look_into
 from logstream.storage.scanning import over_days, selection_of
-from logstream.storage.selection import Selection, condition
+from logstream.storage.selection import Selection, where_of
 
 
 class PlanReading:
@@ -79,7 +79,7 @@ class PlanReading:
             self._db,
             self._partitions,
             selection,
-            condition(selection, fast=self._fast),
+            where_of(selection, fast=self._fast),
             rows=scan.newest if scan.oldest is None else scan.oldest,
             descending=scan.oldest is None,
         )
@@ -99,7 +99,7 @@ class PlanReading:
 
     def _over(self, scan: Scan, looks: Sequence[Look]) -> Sql:
         selection = selection_of(scan, self._from_ns, self._to_ns)
-        where = condition(selection, fast=self._fast)
+        where = where_of(selection, fast=self._fast)
         return over_days(scan, looks, where, fast=self._fast)
 
     def _first_or_all(self, scan: Scan) -> Sql:

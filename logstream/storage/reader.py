@@ -38,7 +38,7 @@ from logstream.storage.rows import (
     page_by_time,
     row_of,
 )
-from logstream.storage.selection import Selection, condition, union
+from logstream.storage.selection import Selection, Where, union, where_of
 
 T = TypeVar("T")
 
@@ -210,7 +210,7 @@ class Reader:
         """
         order = "DESC" if descending else "ASC"
         names = ", ".join(column.name for column in columns)
-        where = condition(selection, fast=fast)
+        where = where_of(selection, fast=fast)
         looks = looks_by_time(
             db,
             self._partitions,
@@ -247,7 +247,7 @@ class Reader:
             within = replace(selection, from_ns=start.timestamp_ns)
 
         def find(db: duckdb.DuckDBPyConnection, fast: bool) -> list[tuple[Any, ...]]:
-            where = condition(selection, fast=fast)
+            where = where_of(selection, fast=fast)
             if start is not None:
                 where = _after(where, start, descending=descending)
             found: list[tuple[Any, ...]] = []
@@ -299,16 +299,20 @@ def _find(
     return row_of(found[0]) if found else None
 
 
-def _page_of(look: Look, where: Sql, *, descending: bool) -> Sql:
+def _page_of(look: Look, where: Where, *, descending: bool) -> Sql:
     order = "DESC" if descending else "ASC"
     among = look.among(where)
     text = f"FROM {among.text} ORDER BY timestamp {order}, id {order} LIMIT ?"
     return Sql(f"SELECT {ROW} {text}", among.params)
 
 
-def _after(where: Sql, start: Cursor, *, descending: bool) -> Sql:
+def _after(where: Where, start: Cursor, *, descending: bool) -> Where:
     sign = "<" if descending else ">"
     at = "make_timestamp_ns(?)"
     later = f"timestamp {sign} {at} OR (timestamp = {at} AND id {sign} ?)"
-    text = f"{where.text} AND ({later})"
-    return Sql(text, (*where.params, start.timestamp_ns, start.timestamp_ns, start.id))
+    values = (start.timestamp_ns, start.timestamp_ns, start.id)
+
+    def and_later(sql: Sql) -> Sql:
+        return Sql(f"{sql.text} AND ({later})", (*sql.params, *values))
+
+    return Where(and_later(where.usual), and_later(where.together))

@@ -112,6 +112,7 @@ def rewrite(
         key=key,
         rows=entries,
         columns=known.columns,
+        together=known.together,
         unfounded=known.unfounded,
         check=check,
     )
@@ -124,7 +125,7 @@ def _put_in_order(db: duckdb.DuckDBPyConnection, day: date) -> spreading.Known:
     if _is_wide(db):
         db.execute("SET variant_minimum_shredding_size = -1")
         spreading.no_others(db, _ORDER)
-        known = spreading.Known(columns=False)
+        known = spreading.Known(columns=False, together=True)
     else:
         known = spreading.choose(db, _ORDER)
     try:

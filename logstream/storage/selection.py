@@ -34,6 +34,25 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         return self.more or (self.fast is not None and has_doubts(self.fast))
 
 
+class Where(msgspec.Struct, frozen=True):
+    """A condition in the forms in which days are read."""
+
+    usual: Sql
+    together: Sql
+    """Of days whose fields are together, not in columns: nothing is pushed down there,
+    and the form that never fails is the quicker one."""
+
+
+def where_of(selection: Selection, *, fast: bool) -> Where:
+    """The condition of a selection.
+
+    Args:
+        fast: Whether the usual form is the fast one; see `Selection.fast`.
+    """
+    safe = condition(selection)
+    return Where(condition(selection, fast=True) if fast else safe, safe)
+
+
 def condition(selection: Selection, *, fast: bool = False) -> Sql:
     """A boolean expression over the columns."""
     where = selection.fast if fast and selection.fast is not None else selection.where

@@ -48,6 +48,8 @@ class Names:
         self.wide = False
         """Too many: its rows are not to be shredded. Never taken back while the day is
         attached, since rows that wait for a checkpoint may still be of that kind."""
+        self.rows_together = 0
+        """So many rows are known to have their fields together, not in columns."""
         self._names: set[str] = set()
         self._limit = MAX_NAMES
         self._lock = threading.Lock()

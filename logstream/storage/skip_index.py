@@ -55,6 +55,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """Of these names, those of which some value is an array; None: nobody knows."""
     columns: bool = False
     """Each field of the day is a column in all of its row groups."""
+    together: bool = False
+    """None of them is one: there are too many."""
     unfounded: tuple[str, ...] = ()
     """Names of doubts (see `core.doubts`) that nothing in the day gives reason for."""
     tables: tuple[Sizes, ...]
@@ -69,6 +71,7 @@ class SkipIndex:
         self.blocks = sum(sizes.blocks for sizes in header.tables)
         self.names = header.names
         self.columns = header.columns
+        self.together = header.together
         self.unfounded = frozenset(header.unfounded)
         self._arrays = header.names if header.arrays is None else header.arrays
         self._tables: list[TokenTable] = []
@@ -138,6 +141,7 @@ def write_index(
     tables: Sequence[tuple[Sizes, bytes]],
     arrays: Collection[str] | None = None,
     columns: bool = False,
+    together: bool = False,
     unfounded: Collection[str] = (),
 ) -> None:
     """The caller syncs it."""
@@ -148,6 +152,7 @@ def write_index(
         names=frozenset(names),
         arrays=None if arrays is None else frozenset(arrays),
         columns=columns,
+        together=together,
         unfounded=tuple(unfounded),
         tables=tuple(sizes for sizes, _ in tables),
     )

@@ -71,6 +71,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
     columns: bool
     """Each field is a column in all row groups."""
+    together: bool = False
+    """No field is one."""
     unfounded: tuple[str, ...] = ()
     """Names of `core.doubts` that no entry gives reason for."""
 

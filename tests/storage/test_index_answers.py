@@ -24,7 +24,7 @@ from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import Costs, Look, is_indexed, look_into
 from logstream.storage.reader import Reader
-from logstream.storage.selection import Selection
+from logstream.storage.selection import Selection, Where
 from logstream.storage.skip_index import BLOCK_ROWS
 
 DAY = date(2026, 1, 1)
@@ -225,7 +225,7 @@ def test_a_rare_value_or_word_skips_most_of_a_day(stores: Reader, text: str) -> 
     with stores._hub.reading(10) as cursor:
         look = look_into(cursor, partition, query.needs)
         held = cursor.execute(
-            f"SELECT count(*) FROM {look.among(TRUE).text}"
+            f"SELECT count(*) FROM {look.among(Where(TRUE, TRUE)).text}"
         ).fetchall()[0][0]
     assert 0 < held < ROWS * 0.75
 
@@ -235,7 +235,7 @@ def test_in_one_short_range_nothing_is_pushed_down(quiet: Reader) -> None:
     partition = quiet._partitions.attach(DAY)
     with quiet._hub.reading(10) as cursor:
         look = look_into(cursor, partition, query.needs)
-        among = look.among(query.fast_sql)
+        among = look.among(Where(query.fast_sql, query.sql))
         text = f"EXPLAIN SELECT count(*) FROM {among.text}"
         plan = cursor.execute(text, among.params).fetchall()[0][1]
     assert look.short
@@ -266,7 +266,7 @@ def test_bits_read_the_blocks_that_may_hold_a_word(
     with stores._hub.reading(10) as cursor:
         look = look_into(cursor, partition, query.needs)
         held = cursor.execute(
-            f"SELECT count(*) FROM {look.among(TRUE).text}"
+            f"SELECT count(*) FROM {look.among(Where(TRUE, TRUE)).text}"
         ).fetchall()
     assert "get_bit" in look.relation
     assert 0 < held[0][0] < ROWS * 0.75
