@@ -29,8 +29,10 @@ NESTED: Final = "an object"
 INFINITE: Final = "an infinite number"
 """Some number in the fields may be infinite, or none at all."""
 
-ValueKind = Literal["number", "text", "truth", "scalar"]
-"""Of values; a scalar is any of the others."""
+ValueKind = Literal["number", "whole", "real", "text", "truth", "scalar"]
+"""Of values. A scalar is any of the others, a number may be whole (from 0 to 2^64 - 1,
+written without a point) or real (written with one, or larger than that), or neither.
+"""
 
 _BEGIN = "(CASE WHEN TRUE /* {} */ THEN "
 _ELSE = " /* or */ ELSE "

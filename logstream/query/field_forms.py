@@ -54,11 +54,16 @@ def json_forms(path: Path) -> tuple[Sql, Sql]:
         for way in path.ways
     ]
     fast = extract_first(path)
+    hopeful = of("nullif({}::JSON::VARCHAR, 'null')", fast)
+    # Of one kind alone they are read from their column: 10 of 38 000 errors in 4 ms
+    # instead of 5. Of texts, each is made only once that a dictionary holds.
     hopeful = unless(
-        others(path, "text"),
-        of("nullif({}::JSON::VARCHAR, 'null')", fast),
-        # Of texts alone, each is made only once that a dictionary holds.
-        of("to_json({}::VARCHAR)::VARCHAR", fast),
+        any_of((others(path, "real"), INFINITE)),
+        unless(others(path, "whole"), hopeful, of("{}::VARCHAR", fast)),
+        of("to_json({}::DOUBLE)::VARCHAR", fast),
+    )
+    hopeful = unless(
+        others(path, "text"), hopeful, of("to_json({}::VARCHAR)::VARCHAR", fast)
     )
     return ways[0] if len(ways) == 1 else of("coalesce({}, {})", *ways), hopeful
 

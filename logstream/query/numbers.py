@@ -21,7 +21,7 @@ _CAST = re.compile(
 )
 _JSON = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?([eE][+-]?[0-9]+)?")
 _MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
-_EXACT = 2**53
+EXACT = 2**53
 """From here on, one double stands for several integers."""
 _NOT_FINITE = ("inf", "-inf", "nan")
 """Texts that doubles may have besides."""
@@ -111,7 +111,7 @@ def numbers_alone(texts: Collection[str]) -> tuple[float, ...]:
         own = {repr(number)}
         if number.is_integer():
             own |= {str(int(number)), *(("0.0", "-0.0") if number == 0 else ())}
-        if abs(number) >= _EXACT or (text in own and not own <= {*texts}):
+        if abs(number) >= EXACT or (text in own and not own <= {*texts}):
             return ()
         if text in own:
             found.append(number)

@@ -63,6 +63,12 @@ from logstream.query.glob import Wild
 from logstream.query.meaning import condition_of
 from logstream.query.names import Column, Path
 from logstream.query.nodes import And, Expr, Not, Or, fold_tree
+from logstream.query.number_tests import (
+    between,
+    never_null,
+    one_of,
+    scaled_between,
+)
 from logstream.query.numbers import numbers_alone
 from logstream.query.options import with_options_merged
 from logstream.query.quantities import is_of_numbers
@@ -219,18 +225,7 @@ def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
         condition = NumberBetween(path, low, high)
         test = test_of(condition, text_of_any(path))
         return _or_element(condition, path, test, exact=False)
-    value = extract_first(path)
-    test = of("{}::DOUBLE BETWEEN ? AND ?", value, low, high)
-    if low <= 0 <= high or low <= 1 <= high:
-        test = of("{} AND {}", test, _no_truth(path))
-    return _never_null(test, of("{}::DOUBLE", value), layout)
-
-
-def _never_null(test: Sql, value: Sql, layout: Layout) -> Sql:
-    """NULL of the value makes it FALSE; so said, both are pushed down, with smallest
-    and largest value, as they are not by coalesce.
-    """
-    return test if layout.nullable else of("{} AND {} IS NOT NULL", test, value)
+    return between(path, low, high, nullable=layout.nullable)
 
 
 def _quantity_between(condition: QuantityBetween, path: Path, layout: Layout) -> Sql:
@@ -239,20 +234,8 @@ def _quantity_between(condition: QuantityBetween, path: Path, layout: Layout) ->
     """
     if not is_of_numbers(condition.subject.name, condition.kind):
         return _fast_text(condition, path, layout)
-    value = of("{}::DOUBLE", extract_first(path))
-    ends, scaled = (condition.low, condition.high), value
-    if condition.scale != 1:
-        scaled = of("{} * ?", value, condition.scale)  # not pushed down
-    test = of("{} BETWEEN ? AND ?", scaled, *ends)
-    if condition.low <= max(0.0, condition.scale) and condition.high >= 0:
-        test = of("{} AND {}", test, _no_truth(path))
-    return _never_null(test, value, layout)
-
-
-def _no_truth(path: Path) -> Sql:
-    """It would cast to 0 or 1, and is no number to us."""
-    test = of("{}::VARCHAR NOT IN ('true', 'false')", extract_first(path))
-    return unless(others(path, "number"), test, TRUE)
+    ends = (condition.low, condition.high)
+    return scaled_between(path, condition.scale, *ends, nullable=layout.nullable)
 
 
 def _text(condition: OfText, layout: Layout) -> Sql:
@@ -280,7 +263,7 @@ def _fast_text(condition: OfText, path: Path, layout: Layout) -> Sql:
     arrays = no_arrays(path)
     if looks_often(condition):
         return of("(coalesce({}, FALSE)) OR ({})", test, arrays)
-    found = _never_null(of("({})", test), value.text, layout)
+    found = never_null(of("({})", test), value.text, nullable=layout.nullable)
     if value.is_text is not None:
         careful = _unless_structure(value.text, value.is_text, test)
         found = unless(others(path, "scalar"), careful, found)
@@ -295,16 +278,17 @@ def _told_by_kind(condition: OfText, path: Path, test: Sql, layout: Layout) -> S
     if not isinstance(condition, OneOf):
         return test
     if numbers := numbers_alone(condition.texts):
-        value, doubt = of("{}::DOUBLE", extract_first(path)), others(path, "number")
-        better = of(f"{{}} IN ({', '.join('?' for _ in numbers)})", value, *numbers)
-    elif truths := {"true", "false"}.intersection(condition.texts):
-        value, doubt = of("{}::BOOLEAN", extract_first(path)), others(path, "truth")
-        better = value if truths == {"true"} else of("NOT {}", value)
-        if len(truths) > 1:
-            better = of("{} IS NOT NULL", value)
-    else:
+        better = one_of(path, numbers, nullable=layout.nullable)
+        return unless(others(path, "number"), test, better)
+    truths = {"true", "false"}.intersection(condition.texts)
+    if not truths:
         return test
-    return unless(doubt, test, _never_null(better, value, layout))
+    value = of("{}::BOOLEAN", extract_first(path))
+    better = value if truths == {"true"} else of("NOT {}", value)
+    if len(truths) > 1:
+        better = of("{} IS NOT NULL", value)
+    better = never_null(better, value, nullable=layout.nullable)
+    return unless(others(path, "truth"), test, better)
 
 
 def _one_of_or_absent(condition: OneOf, layout: Layout) -> Sql:

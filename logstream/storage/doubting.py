@@ -17,14 +17,15 @@ from logstream.core.doubts import (
 MAX_FIELDS = 300
 """Of which kinds of values are told: those that are in the most structures."""
 
-_KINDS: dict[str, ValueKind] = {
-    "UBIGINT": "number",
-    "BIGINT": "number",
-    "DOUBLE": "number",
-    "VARCHAR": "text",
-    "BOOLEAN": "truth",
+_KINDS: dict[str, frozenset[ValueKind]] = {
+    "UBIGINT": frozenset({"scalar", "number", "whole"}),
+    "BIGINT": frozenset({"scalar", "number"}),
+    "DOUBLE": frozenset({"scalar", "number", "real"}),
+    "VARCHAR": frozenset({"scalar", "text"}),
+    "BOOLEAN": frozenset({"scalar", "truth"}),
 }
-"""By what `json_structure` calls a value."""
+"""Those that a value is of, by what `json_structure` calls it."""
+_NO_KIND: frozenset[ValueKind] = frozenset()
 
 Way = tuple[str, ...]
 
@@ -47,21 +48,16 @@ def _kinds(structures: Sequence[Any]) -> Iterator[str]:
     of these.
     """
     counts: Counter[Way] = Counter()
-    kinds: dict[Way, set[ValueKind | None]] = {}
+    kinds: dict[Way, frozenset[ValueKind]] = {}
     for structure in structures:
-        for way, kind in _values(structure):
+        for way, found in _values(structure):
             counts[way] += 1
-            kinds.setdefault(way, set()).add(kind)
+            kinds[way] = kinds.get(way, found) & found
     spelled = Counter(map(_folded, counts))
     for way, _ in counts.most_common(MAX_FIELDS):
-        found = kinds[way]
-        alike = any(spelled[_folded(way[:end])] > 1 for end in range(1, len(way) + 1))
-        if None in found or alike:
+        if any(spelled[_folded(way[:end])] > 1 for end in range(1, len(way) + 1)):
             continue
-        yield other(way, "scalar")
-        if len(found) == 1:
-            (kind,) = found
-            assert kind is not None
+        for kind in sorted(kinds[way]):
             yield other(way, kind)
 
 
@@ -69,14 +65,17 @@ def _folded(way: Way) -> Way:
     return tuple(map(str.casefold, way))
 
 
-def _values(structure: Any, above: Way = ()) -> Iterator[tuple[Way, ValueKind | None]]:
-    """What is in an object, at any depth, and of which kind; None: of no kind."""
+def _values(
+    structure: Any, above: Way = ()
+) -> Iterator[tuple[Way, frozenset[ValueKind]]]:
+    """What is in an object, at any depth, and of which kinds."""
     if not isinstance(structure, dict):
         return
     for name, inner in structure.items():
         if inner != "NULL":
             way = (*above, name)
-            yield way, _KINDS.get(inner) if isinstance(inner, str) else None
+            of_text = isinstance(inner, str)
+            yield way, _KINDS.get(inner, _NO_KIND) if of_text else _NO_KIND
             yield from _values(inner, way)
 
 

@@ -21,7 +21,10 @@ from logstream.storage.skip_index import open_index
 from logstream.storage.statements import Statements
 from tests.storage.compacted_day import DAY, compact, entry
 
-KINDS: tuple[ValueKind, ...] = ("number", "text", "truth", "scalar")
+KINDS: tuple[ValueKind, ...] = (
+    *("number", "whole", "real"),
+    *("text", "truth", "scalar"),
+)
 
 
 def as_entry(fields: dict[str, Any]) -> Entry:
@@ -66,6 +69,10 @@ def test_a_day_knows_what_its_entries_have_not(
     ("values", "kinds"),
     [
         ([1, -2, 0.5, 2**64], {"number", "scalar"}),
+        ([1, 1.5], {"number", "scalar"}),
+        ([1, -1], {"number", "scalar"}),
+        ([0, 7, None, 2**64 - 1], {"number", "whole", "scalar"}),
+        ([1.0, -1e300, None, 2**64], {"number", "real", "scalar"}),
         (["a", "1"], {"text", "scalar"}),
         ([True, False], {"truth", "scalar"}),
         (["a", None], {"text", "scalar"}),
@@ -114,6 +121,9 @@ NUMBERS = [0, 1, 200, -200, 200.0, 0.5, 2**53, 2**53 + 1, 2**64 - 1, 1e16, 1e300
 TEXTS = ["200", "200.0", "0", "true", "null", "", "[1]", "{}", "NaN", "inf", "a"]
 ALL_VALUES = {
     "numbers": NUMBERS,
+    "whole numbers": [0, 1, 2, 200, 2**53, 2**53 + 1, 2**53 + 3, 2**64 - 1],
+    "real numbers": [0.0, -0.0, 1.0, 0.5, -200.0, 200.0, 2.0**53, 1e16, 1e300, 1e-9],
+    "small numbers": [0, 1, 199, 200, 201, 499],
     "texts": TEXTS,
     "truths": [True, False],
     "all but arrays": [*NUMBERS, *TEXTS, True, False, {"a": 1}, {}],
@@ -124,6 +134,9 @@ TESTS = (
     *("9007199254740992", "9007199254740993", "18446744073709551615", "1e300", '""'),
     *("in(200, 0.5)", "in(200, true)", "in(a, null)", "in(null, 200)", "in(true, inf)"),
     *(">=0", "<1", "[0 TO 1]", "*", "2*", '"[*"', "/[0-9]/", "/^.1/", '"{}"', '"[1]"'),
+    *(">0", "<0", "<=-1", ">=200", ">200", "[0.5 TO 200.5]", "{1 TO 200}", "[9 TO 3]"),
+    *(">=9007199254740992", ">9007199254740992", "<=9007199254740992", ">1e300"),
+    *("<=9007199254740995", ">=9007199254740996", "<=18446744073709551615", ">=2e19"),
 )
 
 
@@ -147,11 +160,34 @@ def test_a_day_that_knows_its_kinds_finds_what_the_filter_means(
             assert {row.message for row in page.rows} == expected, text
 
 
+@pytest.mark.parametrize("name", ["a_ms", "a_bytes", "a_kb", "a_hours", "a.b_ms"])
+@pytest.mark.parametrize("values", ALL_VALUES.values(), ids=ALL_VALUES)
+def test_a_day_that_knows_its_kinds_finds_quantities(
+    store: Any, values: list[Any], name: str
+) -> None:
+    given = [{}, *({name: value} for value in (*values, "200ms", "1kB", None))]
+    store.load(*(entry(at, "db", **fields) for at, fields in enumerate(given)))
+    compact(store)
+    sizes = (">=200B", ">200B", "<=0.2kB", ">=0kB", "<1kB", ">200kB", "[1kB TO 200kB]")
+    times = (">=200ms", ">200ms", "<=1ms", "<0ms", ">=0s", "<720000s", ">1us", ">1e3ms")
+    for test in (*sizes, *times):
+        query = compile_filter(f"{name}:{test}")
+        chosen = Selection(where=query.sql, fast=query.fast_sql, needs=query.needs)
+        page = store.reader.entries(chosen, limit=100)
+        expected = {
+            f"entry {at}"
+            for at, fields in enumerate(given)
+            if query.matches(as_entry(fields))
+        }
+        assert {row.message for row in page.rows} == expected, test
+
+
 PIPES = (
     "* | stats count() by a",
     "* | stats first(a), last(a), values(a), uniq(a)",
     "* | stats sum(a), avg(a), min(a), max(a), median(a) | eval x = 1",
     "* | sort by a | fields a",
+    "* | fields id, a | rename a as b",
     "* | top 30 a",
     "* | where a > 0 | stats count()",
 )
