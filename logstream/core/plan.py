@@ -53,6 +53,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """Likewise of the oldest."""
     first: First | None = None
     """Only the first rows of each day are needed; None: all."""
+    is_read_once: bool = False
+    """Its name stands in the plan once."""
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):

@@ -155,7 +155,9 @@ class PlanBuilder:
             for name in names_read(read)
         )
         return Plan(
-            scans=tuple(scan.build() for scan in self._scans),
+            scans=tuple(
+                scan.build(is_read_once=reads[scan.name] == 1) for scan in self._scans
+            ),
             groupings=tuple(
                 one
                 if reads[one.scan] == 1

@@ -19,7 +19,8 @@ def finish(table: Table, *, limit: int | None = None, ids: bool = False) -> Plan
     found = _entry(table, ids=ids) if table.is_open else _closed(table)
     marks = ", ".join("{}" for _ in found)
     parts = [sql for _, sql in found]
-    order = order_by(table.newest_first())
+    in_order = table.sorted_as == (table.relation, table.newest_first())
+    order = "" if in_order else order_by(table.newest_first())
     sql = of(f"SELECT {marks} FROM {{}} {order}", *parts, table.relation)
     columns = [column for column, _ in found]
     return table.builder.build(sql, columns, is_entries=table.is_open)

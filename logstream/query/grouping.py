@@ -40,9 +40,9 @@ def grouped(
     return Sql(table.builder.group(table.scan.name, whole, parts))
 
 
-def names_read(sql: Sql) -> set[str]:
-    """Of scans and groupings."""
-    return set(_READ.findall(sql.text))
+def names_read(sql: Sql) -> list[str]:
+    """Of scans and groupings, each as often as it is read."""
+    return _READ.findall(sql.text)
 
 
 def _parts(
@@ -67,7 +67,7 @@ def _parts(
     final = [(name, Sql(name)) for name, _ in keys]
     final += [(name, sql) for (name, _), sql in zip(results, merged, strict=False)]
     each = _select([*keys, *by, *partial], table.relation, len(keys) + len(by))
-    if names_read(each) != {table.scan.name} or _OTHER_ROWS.search(each.text):
+    if {*names_read(each)} != {table.scan.name} or _OTHER_ROWS.search(each.text):
         return None
     name = table.builder.alias()
     last = merged[-1] if having else None

@@ -90,7 +90,7 @@ class ScanBuilder:
         made = compile_expr(self._moved(expr))
         return self.column(("test", made.text), safe=made.sql, hopeful=made.fast_sql)
 
-    def build(self) -> Scan:
+    def build(self, *, is_read_once: bool) -> Scan:
         made: Filter = compile_expr(self.expr)
         columns = tuple(self._columns.values())
         if not columns:
@@ -107,6 +107,7 @@ class ScanBuilder:
             newest=self.newest,
             oldest=self.oldest,
             first=self.first,
+            is_read_once=is_read_once,
             shift_ns=self.shift_ns,
             wider_ns=self.wider_ns,
         )

@@ -10,6 +10,7 @@ columns that it has.
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _KINDS: dict[str, Kind] = {"timestamp": "time", "id": "integer"}
 FIELDS = "fields"
 """The column of an open table that has all fields; the one field is `fields.fields`."""
+_COLUMN = re.compile(r"(?:c|s[0-9]+_)[0-9]+")
+"""Inside; what it is called there."""
 _MISSING = Typed(Sql("NULL::VARCHAR"), "text")
 
 
@@ -65,6 +68,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """The columns that tell rows apart that were made by grouping; None: no such."""
     most: tuple[Sql, int] | None = None
     """A relation that has at most so many rows; it may be this table's no more."""
+    sorted_as: tuple[Sql, tuple[Order, ...]] | None = None
+    """A relation whose rows come in this order; both may be this table's no more."""
     step_ns: int = 1
     """What the buckets of time among them are multiples of."""
 
@@ -213,9 +218,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """By these, largest first where TRUE; missing ones come last."""
         order, parts = [], []
         for sql, descending in keys:
-            alias = self.builder.alias()
-            parts.append(of(f"{{}} AS {alias}", sql))
-            order.append(Order(Sql(alias), descending))
+            column = sql
+            if not _COLUMN.fullmatch(sql.text):
+                column = Sql(self.builder.alias())
+                parts.append(of(f"{{}} AS {column.text}", sql))
+            order.append(Order(column, descending))
         own: list[Order] = []
         if self.scan is not None:
             order += [one for one in self.newest_first() if one not in order]
@@ -244,13 +251,17 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
                     self.scan.newest = rows + offset
                 elif keys == _turned(by_time):
                     self.scan.oldest = rows + offset
-        order = order_by(self.newest_first())
+        order, skipped = self.newest_first(), f" OFFSET {offset:d}" if offset else ""
         relation = of(
-            f"(SELECT * FROM {{}} {order} LIMIT {rows:d} OFFSET {offset:d})",
+            f"(SELECT * FROM {{}} {order_by(order)} LIMIT {rows:d}{skipped})",
             self.relation,
         )
         return msgspec.structs.replace(
-            self, relation=relation, is_whole=False, most=(relation, rows)
+            self,
+            relation=relation,
+            is_whole=False,
+            most=(relation, rows),
+            sorted_as=(relation, order),
         )
 
     def ordered(self) -> Sql:

@@ -67,7 +67,9 @@ class PlanReading:
         """The same with all of its days in it, for EXPLAIN; nothing is read."""
         return self._together(
             {
-                scan.name: self._over(scan, [look for _, look in self.days(scan)])
+                scan.name: self._over(
+                    scan, [look for _, look in self.days(scan)], are_all=True
+                )
                 for scan in self._plan.scans
             }
         )
@@ -97,21 +99,20 @@ class PlanReading:
         params = [value for _, sql in named for value in sql.params]
         return Sql(f"WITH {text} {rest.text}", (*params, *rest.params))
 
-    def _over(self, scan: Scan, looks: Sequence[Look]) -> Sql:
+    def _over(self, scan: Scan, looks: Sequence[Look], *, are_all: bool = False) -> Sql:
         selection = selection_of(scan, self._from_ns, self._to_ns)
         where = where_of(selection, fast=self._fast)
-        return over_days(scan, looks, where, fast=self._fast)
+        return over_days(scan, looks, where, fast=self._fast, are_all=are_all)
 
     def _first_or_all(self, scan: Scan) -> Sql:
         """Of many first rows of days, what a temporary table has."""
         days = (look for _, look in self.days(scan))
         looks = list(islice(days, CHUNK_DAYS if scan.first else None))
-        each = self._over(scan, looks)
         if scan.first is None or len(looks) < CHUNK_DAYS:
-            return each
+            return self._over(scan, looks, are_all=True)
         # The first rows of many days: so many sorts at once need too much memory.
         table = _Table(self._db, f"first_{scan.name}")
-        table.add(each)
+        table.add(self._over(scan, looks))
         while True:
             with holding():
                 looks = list(islice(days, CHUNK_DAYS))
