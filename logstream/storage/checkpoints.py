@@ -24,11 +24,11 @@ def checkpoint_some(
     when: Callable[[Partition], bool],
     *,
     max_logged_bytes: int,
-) -> list[Partition]:
+) -> int:
     """Checkpoint the dirty ones that `when` picks, and the largest ones while more than
-    `max_logged_bytes` (0: any number) are in all logs. Those that were.
+    `max_logged_bytes` (0: any number) are in all logs. How many were.
     """
-    done = []
+    done = 0
     logged = {one: one.logged_bytes() for one in partitions}
     total = sum(logged.values()) if max_logged_bytes else 0
     for partition in sorted(logged, key=lambda one: -logged[one]):
@@ -39,7 +39,7 @@ def checkpoint_some(
         if checkpoint(hub, partition, alone=urgent):
             partition.mark_clean(rows)
             total -= logged[partition]
-            done.append(partition)
+            done += 1
     return done
 
 
@@ -49,7 +49,7 @@ def checkpoint(hub: Hub, partition: Partition, *, alone: bool) -> bool:
     Args:
         alone: Loads wait for it; else it is left out while one is in its way.
     """
-    if not _has_room(partition):
+    if not has_room(partition):
         return False  # it would fail, and take the day away for a moment
     if alone:
         with partition.writers.alone(WAIT_S) as got:
@@ -81,8 +81,8 @@ def checkpoint_now(hub: Hub, partition: Partition) -> bool:
     return True
 
 
-def _has_room(partition: Partition) -> bool:
-    """Whether it may succeed; it compresses what is in the log."""
+def has_room(partition: Partition) -> bool:
+    """Whether a checkpoint may succeed; it compresses what is in the log."""
     if partition.path is None:
         return True
     needed = partition.logged_bytes() // 4 + _ROOM

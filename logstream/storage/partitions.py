@@ -337,13 +337,12 @@ class Partitions:
         self._look_for_files()
         with self._lock:
             self._open.close_unused()
+        renewed = sum(self._open.renew(partition) for partition in self.attached())
         done = checkpoints.checkpoint_some(
             self._hub, self.attached(), when, max_logged_bytes=max_logged_bytes
         )
-        for partition in done:
-            self._open.renew(partition)
         self.keep_account(all_=True)
-        return len(done)
+        return renewed + done
 
     def checkpoint_now(self, partition: Partition) -> bool:
         """For those that share it or have it alone. Whether it worked."""

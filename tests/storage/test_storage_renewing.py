@@ -65,6 +65,17 @@ def test_a_day_is_let_go_of_after_many_rows(store: Store) -> None:
     assert after.loaded_rows == 1
 
 
+def test_it_does_not_wait_for_a_checkpoint(store: Store) -> None:
+    """Those of a large day take long, and so they are rare."""
+    store.load(1, 99)
+    assert store.partitions.checkpoint(lambda _: False) == 0
+    store.load(2, 1)
+    assert store.partitions.checkpoint(lambda _: False) == 1
+    assert store.partitions.attached() == []
+    assert not list(store.folder.glob("*.wal"))
+    assert store.count() == 100
+
+
 def test_not_while_somebody_reads_it(store: Store) -> None:
     store.load(1, 100)
     [before] = store.partitions.attached()
