@@ -69,6 +69,8 @@ FILTERS = (
 _HOST = "fields.host::VARCHAR"
 _TOOK = "fields.duration_ms::DOUBLE"
 _HOUR = "make_timestamp_ns(epoch_ns(timestamp) // 3600000000000 * 3600000000000)"
+_HOURS = "epoch_ns(timestamp) // 3600000000000"
+_EVERY_HOUR = "every AS (SELECT unnest(range(min(t), max(t) + 1)) AS t FROM g)"
 _PERCENT = "round(100.0 * count(*) / sum(count(*)) OVER (), 3)"
 _SHAPE = (
     "regexp_replace(regexp_replace(message, '[0-9a-f]{{16}}', '<hex>', 'g'), "
@@ -133,12 +135,21 @@ STATS = (
     ),
     Case(
         "* | timechart 1h count() by level",
-        f"SELECT {_HOUR}, level, count(*) FROM {{entries}} GROUP BY 1, 2 ORDER BY 1, 2",
+        f"WITH g AS MATERIALIZED (SELECT {_HOURS} AS t, level AS l, count(*) AS n "
+        "FROM {entries} GROUP BY 1, 2), "
+        f"{_EVERY_HOUR} SELECT make_timestamp_ns(t * 3600000000000), l, coalesce(n, 0) "
+        "FROM every CROSS JOIN (SELECT DISTINCT l FROM g) LEFT JOIN g USING (t, l) "
+        "ORDER BY 1, 2",
     ),
     Case(
         "* | timechart 1h count() as n | anomalies",
-        "SELECT t, n, median(n) OVER () FROM "
-        f"(SELECT {_HOUR} AS t, count(*) AS n FROM {{entries}} GROUP BY 1) ORDER BY 1",
+        f"WITH g AS MATERIALIZED (SELECT {_HOURS} AS t, count(*) AS n "
+        "FROM {entries} GROUP BY 1), "
+        f"{_EVERY_HOUR} SELECT t, n, m, f, s, abs(s) > 3.5 FROM (SELECT *, "
+        "0.6745 * (n - m) / f AS s FROM (SELECT *, median(abs(n - m)) OVER () AS f "
+        "FROM (SELECT *, median(n) OVER () AS m FROM (SELECT "
+        "make_timestamp_ns(t * 3600000000000) AS t, coalesce(n, 0) AS n "
+        "FROM every LEFT JOIN g USING (t))))) ORDER BY 1",
     ),
     Case(
         "* | stats count() as n by host | compare 1d",

@@ -35,6 +35,8 @@ FIELDS = "fields"
 """The column of an open table that has all fields; the one field is `fields.fields`."""
 _COLUMN = re.compile(r"(?:c|s[0-9]+_)[0-9]+")
 """Inside; what it is called there."""
+_MOST_TIES = 32
+"""Keys of sorts before that a sort takes over."""
 _MISSING = Typed(Sql("NULL::VARCHAR"), "text")
 
 
@@ -84,6 +86,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             return Typed(fields_json(self), "json")
         if own in self.columns:
             return self.columns[own]
+        if not self.is_open and (called := f"{name}()") in self.columns:
+            return self.columns[called]  # `count` for what `stats count()` made
         if not self.is_open or self.scan is None:
             near = difflib.get_close_matches(name, self.columns, n=1)
             hint = f": did you mean {near[0]}?" if near else "."
@@ -97,7 +101,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             return _MISSING
         if isinstance(subject, Column):
             kind = _KINDS.get(subject.name, "text")
-            return Typed(self.scan.own(subject.name), kind, subject.name == "id")
+            own_sql, is_id = self.scan.own(subject.name), subject.name == "id"
+            return Typed(own_sql, kind, is_id, is_stored=True)
         return self._field(self.scan, subject)
 
     def _field(self, scan: ScanBuilder, path: Path) -> Value:
@@ -215,7 +220,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(table, is_whole=False)
 
     def sorted(self, keys: Sequence[tuple[Sql, bool]]) -> "Table":
-        """By these, largest first where TRUE; missing ones come last."""
+        """By these, largest first where TRUE; missing ones come last. What is the same
+        stays in its order.
+        """
         order, parts = [], []
         for sql, descending in keys:
             column = sql
@@ -223,17 +230,20 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
                 column = Sql(self.builder.alias())
                 parts.append(of(f"{{}} AS {column.text}", sql))
             order.append(Order(column, descending))
-        own: list[Order] = []
+        ties = [*self.order[:_MOST_TIES]]
         if self.scan is not None:
-            order += [one for one in self.newest_first() if one not in order]
-            if not self.order and self.relation == Sql(self.scan.name):
-                # What is the same for all rows makes no order, and DuckDB refuses it.
-                own = [
-                    Order(sql, descending)
-                    for sql, descending in keys
-                    if f"{self.scan.name}_" in sql.text
-                ]
-                own += self.newest_first()
+            ties += _newest_first(self.scan)
+        order += [one for one in ties if one not in order]
+        own: list[Order] = []
+        scan = self.scan
+        if scan is not None and not self.order and self.relation == Sql(scan.name):
+            # What is the same for all rows makes no order, and DuckDB refuses it.
+            own = [
+                Order(sql, descending)
+                for sql, descending in keys
+                if f"{scan.name}_" in sql.text
+            ]
+            own += self.newest_first()
         return msgspec.structs.replace(
             self._row_by_row(self._with(parts)), order=tuple(order), keys=tuple(own)
         )

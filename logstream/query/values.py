@@ -51,6 +51,8 @@ class Typed(msgspec.Struct, frozen=True):
     """It is the entry's id: printed as text, as a number of JavaScript ends at 2^53."""
     merged: Merged | None = None
     """Of an aggregate; None: it takes all rows at once."""
+    is_stored: bool = False
+    """It is an entry's own; such a time is not before 1970."""
 
 
 class Field(msgspec.Struct, frozen=True):

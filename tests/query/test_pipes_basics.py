@@ -57,6 +57,26 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
         [{"source": "auth", "n": 2}, {"source": "db", "n": 2}, {"source": "web", "n": 3}],
     ),
     (
+        "* | stats count() as n by source | sort by n desc",
+        [{"source": "web", "n": 3}, {"source": "auth", "n": 2}, {"source": "db", "n": 2}],
+    ),
+    (
+        "* | stats count() as n by source | sort by source desc | sort by n",
+        [{"source": "db", "n": 2}, {"source": "auth", "n": 2}, {"source": "web", "n": 3}],
+    ),
+    (
+        "* | stats count() by source | where count > 2 | sort by count desc",
+        [{"source": "web", "count()": 3}],
+    ),
+    (
+        "* | stats count(), count(user) as count by source | sort by count desc",
+        [
+            {"source": "auth", "count()": 2, "count": 2},
+            {"source": "db", "count()": 2, "count": 1},
+            {"source": "web", "count()": 3, "count": 0},
+        ],
+    ),
+    (
         "* | stats by (level) count() as n",
         [{"level": "error", "n": 2}, {"level": "info", "n": 4}, {"level": "warn", "n": 1}],
     ),

@@ -30,35 +30,47 @@ def _span_ns(node: Expression) -> int:
     return round(node.seconds * 1e9) if isinstance(node, Span) else 0
 
 
-def time_bucket(time: Sql, span_ns: int) -> Sql:
+def time_bucket(value: Value, span_ns: int) -> Sql:
     """The begin of the span that a time is in; weeks begin on Monday."""
     span_ns, offset = _span_and_offset(span_ns)
-    ns = of("epoch_ns({})", time)
+    ns = of("epoch_ns({})", as_time(value))
     since = of(f"({{}} - {offset})", ns) if offset else ns
+    # A division and a product take half as long as a remainder.
+    further = f" + {offset}" if offset else ""
+    begin = of(f"{{}} // {span_ns} * {span_ns}{further}", since)
+    if _is_ahead(value, offset):
+        return of("make_timestamp_ns({})", begin)
     # Rounded down below 1970 too, where 63 bits may not have room for the begin.
     far = of("({}::HUGEINT - {})", ns, Sql(f"{offset}"))
     below = of(
         f"TRY_CAST({{}} - ({{}} % {span_ns} + {span_ns}) % {span_ns} AS BIGINT)",
         *(ns, far),
     )
-    # A division and a product take half as long as a remainder.
-    begin = f"{{}} // {span_ns} * {span_ns}" + (f" + {offset}" if offset else "")
-    text = f"CASE WHEN {{}} >= {offset} THEN {begin} ELSE {{}} END"
-    return of(f"make_timestamp_ns({text})", ns, since, below)
+    text = f"CASE WHEN {{}} >= {offset} THEN {{}} ELSE {{}} END"
+    return of(f"make_timestamp_ns({text})", ns, begin, below)
 
 
-def bucket_number(time: Sql, span_ns: int) -> Sql:
+def bucket_number(value: Value, span_ns: int) -> Sql:
     """Which span a time is in, counted from 1970: to group by it takes half as long as
     to group by the begin, since it is a small number.
     """
     span_ns, offset = _span_and_offset(span_ns)
-    since = of(f"(epoch_ns({{}})::HUGEINT - {offset})", time)
+    time = as_time(value)
     ahead = (
-        of(f"epoch_ns({{}}) - {offset}", time) if offset else of("epoch_ns({})", time)
+        of(f"(epoch_ns({{}}) - {offset})", time) if offset else of("epoch_ns({})", time)
     )
+    number = of(f"{{}} // {span_ns}", ahead)
+    if _is_ahead(value, offset):
+        return number
+    since = of(f"(epoch_ns({{}})::HUGEINT - {offset})", time)
     below = of(f"(({{}} - {span_ns - 1}) // {span_ns})::BIGINT", since)
-    near = f"epoch_ns({{}}) >= {offset} THEN ({{}}) // {span_ns}"
-    return of(f"CASE WHEN {near} ELSE {{}} END", time, ahead, below)
+    text = f"CASE WHEN epoch_ns({{}}) >= {offset} THEN {{}} ELSE {{}} END"
+    return of(text, time, number, below)
+
+
+def _is_ahead(value: Value, offset: int) -> bool:
+    """Whether no such time is before the moment from which it is counted."""
+    return isinstance(value, Typed) and value.is_stored and not offset
 
 
 def bucket_begin_ns(number: str, span_ns: int) -> str:
@@ -77,7 +89,7 @@ def _bucket(values: Sequence[Value], nodes: Sequence[Expression]) -> Typed:
     """By time, or by numbers."""
     if isinstance(nodes[1], Span):
         span_ns = max(1, _span_ns(nodes[1]))
-        return Typed(time_bucket(as_time(values[0]), span_ns), "time")
+        return Typed(time_bucket(values[0], span_ns), "time")
     size = as_number(values[1])
     text = "CASE WHEN {} <> 0 THEN floor({} / {}) * {} END"
     made = of(text, size, as_number(values[0]), size, size)

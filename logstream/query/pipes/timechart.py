@@ -24,7 +24,7 @@ from logstream.query.grouping import MERGED_COUNT, grouped
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.stats import GroupKey, parse_keys
 from logstream.query.tables import Order, Table
-from logstream.query.values import Merged, Typed, Value, as_text, as_time
+from logstream.query.values import Merged, Typed, Value, as_text
 
 MAX_BUCKETS = 10_000
 MAX_SERIES = 100
@@ -80,59 +80,34 @@ class Timechart(msgspec.Struct, frozen=True):
 
 
 class _Chart:
-    """One chart in the making: grouped, ranked, and joined to all times."""
+    """One chart in the making: grouped, ranked, and filled where there is nothing."""
 
     def __init__(self, chart: Timechart, table: Table, span_ns: int) -> None:
         self._chart = chart
         self._table = table
         self._span_ns = span_ns
         alias = table.builder.alias
-        self._groups, self._points, self._times, self._series = (
-            alias() for _ in range(4)
-        )
-        self._ns, self._is_other, self._name, self._rows = (alias() for _ in range(4))
-        self._rank = alias()
+        self._groups, self._ranks, self._ns, self._name = (alias() for _ in range(4))
+        self._rows, self._rank, self._time, self._is_other = (alias() for _ in range(4))
+        seconds = Sql(repr(span_ns / 1e9))
+        self._values = [
+            (alias(), one.apply(table, seconds)) for one in chart.aggregates
+        ]
 
     def table(self) -> Table:
-        seconds = Sql(repr(self._span_ns / 1e9))
-        values = [
-            (one.shown, one, one.apply(self._table, seconds))
-            for one in self._chart.aggregates
-        ]
-        aliases = [self._table.builder.alias() for _ in values]
-        groups = self._grouped([value for *_, value in values], aliases)
-        body = self._body([one for _, one, _ in values], aliases)
-        time = self._table.builder.alias()
-        shown = [
-            f"coalesce(p.{alias}, 0) AS {alias}"
-            if one.function in _FILLED
-            else f"p.{alias} AS {alias}"
-            for (_, one, _), alias in zip(values, aliases, strict=True)
-        ]
-        select = ", ".join(
-            [
-                f"make_timestamp_ns(t.ns) AS {time}",
-                f"s.{self._name} AS {self._name}, s.{self._is_other} AS {self._rank}",
-                *shown,
-            ]
-        )
-        relation = of(
-            f"(WITH {self._groups} AS MATERIALIZED ({{}}), {body} "
-            f"SELECT {select} FROM {self._times} t CROSS JOIN {self._series} s "
-            f"LEFT JOIN {self._points} p ON p.{self._ns} = t.ns "
-            f"AND p.{self._is_other} = s.{self._is_other} "
-            f"AND p.{self._name} IS NOT DISTINCT FROM s.{self._name})",
-            groups,
-        )
-        columns: dict[str, Value] = {TIME: Typed(Sql(time), "time")}
-        order = [Order(Sql(time), descending=False)]
-        group: tuple[Sql, ...] = (Sql(time),)
-        if self._chart.key is not None:
-            columns[self._chart.key.shown] = Typed(Sql(self._name), "text")
-            order += [Order(Sql(one), False) for one in (self._rank, self._name)]
+        key = self._chart.key
+        relation = self._of_one_series() if key is None else self._of_series()
+        columns: dict[str, Value] = {TIME: Typed(Sql(self._time), "time")}
+        order = [Order(Sql(self._time), descending=False)]
+        group: tuple[Sql, ...] = (Sql(self._time),)
+        if key is not None:
+            columns[key.shown] = Typed(Sql(self._name), "text")
+            order += [Order(Sql(one), False) for one in (self._is_other, self._name)]
             group = (*group, Sql(self._name))
-        for (name, _, value), alias in zip(values, aliases, strict=True):
-            columns[name] = Typed(Sql(alias), value.kind)
+        for one, (alias, value) in zip(
+            self._chart.aggregates, self._values, strict=True
+        ):
+            columns[one.shown] = Typed(Sql(alias), value.kind)
         return Table(
             builder=self._table.builder,
             relation=relation,
@@ -144,71 +119,107 @@ class _Chart:
             step_ns=self._span_ns,
         )
 
-    def _grouped(self, values: list[Typed], aliases: list[str]) -> Sql:
+    def _of_one_series(self) -> Sql:
+        shown = ", ".join(
+            f"{_filled(one, f'p.{alias}')} AS {alias}"
+            for one, (alias, _) in zip(
+                self._chart.aggregates, self._values, strict=True
+            )
+        )
+        return of(
+            f"(WITH {self._groups} AS MATERIALIZED ({{}}) "
+            f"SELECT make_timestamp_ns(t.ns) AS {self._time}, {shown} "
+            f"FROM (SELECT {self._times()} AS ns FROM {self._ends()}) t "
+            f"LEFT JOIN {self._groups} p ON p.{self._ns} = t.ns)",
+            self._grouped(),
+        )
+
+    def _of_series(self) -> Sql:
+        """Each series has a rank, by its rows; those behind the last that stays have
+        one together. At each time of each there is a row of nothing as well, and rows
+        of the same are put together: quicker than to join all times to all series.
+        """
+        most, rank = self._chart.series, self._rank
+        aliases = [alias for alias, _ in self._values]
+        last = most
+        if any(one.is_additive for one in self._chart.aggregates):
+            last += 1
+        name = f"CASE WHEN r.{rank} > {most:d} THEN '{OTHER}' ELSE r.{self._name} END"
+        own = [
+            f"least(r.{rank}, {most + 1:d}) AS {rank}",
+            f"{name} AS {self._name}",
+        ]
+        there = ", ".join([f"g.{self._ns} AS {self._ns}", *own, *aliases])
+        nothing = [f"NULL AS {alias}" for alias in aliases]
+        filled = ", ".join([f"{self._times()} AS {self._ns}", *own, *nothing])
+        is_other = f"{rank} > {most:d}"
+        shown = ", ".join(
+            f"{_filled(one, _of_group(one, alias, is_other))} AS {alias}"
+            for one, alias in zip(self._chart.aggregates, aliases, strict=True)
+        )
+        only = "" if last > most else f" WHERE r.{rank} <= {most:d}"
+        return of(
+            f"(WITH {self._groups} AS MATERIALIZED ({{}}), "
+            f"{self._ranks} AS MATERIALIZED (SELECT {self._name}, row_number() OVER "
+            f"(ORDER BY sum({self._rows}) DESC, {self._name}) AS {rank} "
+            f"FROM {self._groups} GROUP BY 1) "
+            f"SELECT make_timestamp_ns({self._ns}) AS {self._time}, "
+            f"any_value({self._name}) AS {self._name}, {is_other} AS {self._is_other}, "
+            f"{shown} FROM (SELECT {there} FROM {self._groups} g "
+            f"JOIN {self._ranks} r "
+            f"ON g.{self._name} IS NOT DISTINCT FROM r.{self._name}{only} "
+            f"UNION ALL SELECT {filled} FROM {self._ranks} r, {self._ends()} "
+            f"WHERE r.{rank} <= {last:d}) GROUP BY {self._ns}, {rank})",
+            self._grouped(),
+        )
+
+    def _grouped(self) -> Sql:
         """Rows of a time and a series, with how many rows there were."""
         key = self._chart.key
-        keys = [
-            (self._ns, bucket_number(as_time(self._table.value(TIME)), self._span_ns))
-        ]
-        name = f", NULL::VARCHAR AS {self._name}"
+        keys = [(self._ns, bucket_number(self._table.value(TIME), self._span_ns))]
+        results = self._values
         if key is not None:
             keys.append((self._name, as_text(value_of(key.value, self._table))))
-            name = ""
-        count = Sql("count(*)")
-        rows = Typed(count, "integer", merged=Merged((count,), MERGED_COUNT))
-        results = ((self._rows, rows), *zip(aliases, values, strict=True))
+            count = Sql("count(*)")
+            rows = Typed(count, "integer", merged=Merged((count,), MERGED_COUNT))
+            results = [(self._rows, rows), *results]
         begin = bucket_begin_ns(self._ns, self._span_ns)
         return of(
-            f"SELECT * REPLACE ({begin} AS {self._ns}){name} FROM {{}} "
+            f"SELECT * REPLACE ({begin} AS {self._ns}) FROM {{}} "
             f"WHERE {begin} IS NOT NULL",
             grouped(self._table, keys, results),
         )
 
-    def _body(self, aggregates: list[Aggregate], aliases: list[str]) -> str:
-        """The points, the times and the series, as named parts of one SELECT."""
-        ranked = (
-            f"SELECT {self._name}, row_number() OVER (ORDER BY sum({self._rows}) DESC, "
-            f"{self._name}) > {self._chart.series:d} AS {self._is_other} "
-            f"FROM {self._groups} GROUP BY 1"
-        )
-        sums = ", ".join(
-            f"sum({alias}) AS {alias}"
-            if one.is_additive
-            else f"CASE WHEN r.{self._is_other} THEN NULL ELSE any_value({alias}) END "
-            f"AS {alias}"
-            for one, alias in zip(aggregates, aliases, strict=True)
-        )
-        where = "" if any(one.is_additive for one in aggregates) else " WHERE NOT r.{0}"
-        points = (
-            f"SELECT g.{self._ns}, r.{self._is_other}, CASE WHEN r.{self._is_other} "
-            f"THEN '{OTHER}' ELSE g.{self._name} END AS {self._name}, {sums} "
-            f"FROM {self._groups} g JOIN ({ranked}) r "
-            f"ON g.{self._name} IS NOT DISTINCT FROM r.{self._name}"
-            f"{where.format(self._is_other)} GROUP BY 1, 2, 3"
-        )
-        series = f"SELECT DISTINCT {self._is_other}, {self._name} FROM {self._points}"
-        if self._chart.key is None:
-            series = f"SELECT FALSE AS {self._is_other}, NULL AS {self._name}"
+    def _ends(self) -> str:
+        """A relation of one row with the begins `a` and `b` of the first and last."""
+        begin, end = self._table.builder.range_of(self._table)
+        if begin is None or end is None:
+            ends = f"min({self._ns}) AS a, max({self._ns}) AS b"
+            return f"(SELECT {ends} FROM {self._groups})"
+        first = _floor(begin, self._span_ns)
+        last = _floor(max(begin, end - 1), self._span_ns)
+        return f"(SELECT ({first})::BIGINT AS a, ({last})::BIGINT AS b)"
+
+    def _times(self) -> str:
+        """The begin of every bucket, each in a row."""
+        span = self._span_ns
         return (
-            f"{self._points} AS MATERIALIZED ({points}), "
-            f"{self._times} AS ({self._every_time()}), "
-            f"{self._series} AS ({series})"
+            f"unnest(CASE WHEN (b::HUGEINT - a) // {span} > {MAX_BUCKETS} "
+            f"THEN error('{SAID}{TOO_MANY}') ELSE range(a, b + 1, {span}) END)"
         )
 
-    def _every_time(self) -> str:
-        span = self._span_ns
-        begin, end = self._table.builder.range_of(self._table)
-        first, last, source = f"min({self._ns})", f"max({self._ns})", self._groups
-        if begin is not None and end is not None:
-            first = f"({_floor(begin, span)})::BIGINT"
-            last = f"({_floor(max(begin, end - 1), span)})::BIGINT"
-            source = "(SELECT 1)"
-        ends = f"SELECT {first} AS a, {last} AS b FROM {source}"
-        return (
-            f"SELECT unnest(CASE WHEN (b::HUGEINT - a) // {span} > {MAX_BUCKETS} "
-            f"THEN error('{SAID}{TOO_MANY}') ELSE range(a, b + 1, {span}) END) AS ns "
-            f"FROM ({ends})"
-        )
+
+def _of_group(aggregate: Aggregate, alias: str, is_other: str) -> str:
+    """What is put together is one value and nothings; but of other series there may be
+    several, which only some aggregates can be made of.
+    """
+    if aggregate.is_additive:
+        return f"sum({alias})"
+    return f"CASE WHEN {is_other} THEN NULL ELSE any_value({alias}) END"
+
+
+def _filled(aggregate: Aggregate, value: str) -> str:
+    return f"coalesce({value}, 0)" if aggregate.function in _FILLED else value
 
 
 def _floor(ns: int, span_ns: int) -> int:
