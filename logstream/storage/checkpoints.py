@@ -66,6 +66,7 @@ def checkpoint_now(hub: Hub, partition: Partition) -> bool:
     """For those that share it or have it alone. Whether it worked."""
     cursor = hub.cursor()
     started = time.monotonic()
+    rows, size = partition.dirty_rows, partition.logged_bytes()
     try:
         wide = partition.names.wide
         with hub.noticing(), hub.shredding.off(wide):
@@ -78,6 +79,7 @@ def checkpoint_now(hub: Hub, partition: Partition) -> bool:
     finally:
         cursor.close()
     partition.checkpoint_s = time.monotonic() - started
+    partition.tail.add(rows, size)
     return True
 
 

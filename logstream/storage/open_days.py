@@ -24,6 +24,7 @@ from logstream.storage.hub import Hub, invalid_database
 from logstream.storage.known_days import KnownDays
 from logstream.storage.partition import Partition, wal_of
 from logstream.storage.shredding import Names
+from logstream.storage.tail import Tail
 from logstream.telemetry.metrics import PARTITIONS_OPEN
 
 _log = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class OpenDays:
         """The one that was used last comes last."""
         self._names: dict[date, Names] = {}
         """Of days that were let go of, and were not compacted so far."""
+        self._tails: dict[date, Tail] = {}
+        """Of days that were let go of."""
         PARTITIONS_OPEN.set(0)
 
     def get(self, day: date) -> Partition | None:
@@ -87,6 +90,7 @@ class OpenDays:
         path = self._known.path_of(day)
         partition = Partition(day, path)
         partition.names = self._names.pop(day, partition.names)
+        partition.tail = self._tails.pop(day, partition.tail)
         partition.on_write = partial(self._statistics.drop, day)
         complete = path is not None and self._statistics.of(day, path) is not None
         if path is not None and wal_of(path).exists():
@@ -173,6 +177,8 @@ class OpenDays:
         """Of one that is sound."""
         if not partition.generation:
             self._names[partition.day] = partition.names
+        if partition.tail.rows:
+            self._tails[partition.day] = partition.tail
         self.close(partition)
 
     def mends(self, error: duckdb.Error) -> bool:

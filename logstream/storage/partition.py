@@ -11,6 +11,7 @@ import duckdb
 import msgspec
 
 from logstream.storage.shredding import Names
+from logstream.storage.tail import Tail
 from logstream.storage.turns import Turns
 
 SUFFIX = ".duckdb"
@@ -64,6 +65,7 @@ class Partition:
         """Rows loaded since the last checkpoint; fields of those are slow to read."""
         self.dirty_since = 0.0
         self.names = Names()
+        self.tail = Tail()
         self.writers = Turns()
         """Shared by what commits to the file, had alone by what replaces the file."""
         self.invalid = False
@@ -96,6 +98,16 @@ class Partition:
             self.deletions += deletes
             if self.names.wide and not deletes:
                 self.names.rows_together += rows
+        if deletes:
+            self.tail.clear()
+        self.on_write()
+
+    def mark_moved(self, rows: int) -> None:
+        """So many rows were written anew, and deleted where they were."""
+        with self._lock:
+            self.dirty_rows += rows
+            self.dirty_since = time.monotonic()
+            self.writes += 1
         self.on_write()
 
     def mark_clean(self, rows: int) -> None:

@@ -25,6 +25,7 @@ from logstream.storage.attaching import detach
 from logstream.storage.control import QueryControl, current_control
 from logstream.storage.damage import damaged_ones
 from logstream.storage.day_statistics import DayStatistics, Statistics
+from logstream.storage.folding import fold
 from logstream.storage.generations import drop_files, stored_bytes_in
 from logstream.storage.hub import Hub, first_line
 from logstream.storage.known_days import KnownDays
@@ -341,8 +342,9 @@ class Partitions:
         done = checkpoints.checkpoint_some(
             self._hub, self.attached(), when, max_logged_bytes=max_logged_bytes
         )
+        folded = sum(fold(self._hub, partition) for partition in self.attached())
         self.keep_account(all_=True)
-        return renewed + done
+        return renewed + done + folded
 
     def checkpoint_now(self, partition: Partition) -> bool:
         """For those that share it or have it alone. Whether it worked."""

@@ -150,9 +150,11 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         day_statistics,
         dead_letters,
         deletion,
+        folding,
         loader,
         lost_days,
         open_days,
+        partition,
         partitions,
         removal,
         retention,
@@ -204,6 +206,12 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "checkpoint-begin": lambda: _before(checkpoints, "checkpoint", due),
         "checkpoint-midway": lambda: _while(checkpoints, "checkpoint", due),
         "checkpoint-end": lambda: _after(checkpoints, "checkpoint", due),
+        "fold-begin": lambda: _before(folding, "_fold", due),
+        "fold-moved": lambda: _after(folding, "_move", due),
+        "fold-midway": lambda: _while(folding, "_fold", due),
+        "fold-committed": lambda: _before(partition.Partition, "mark_moved", due),
+        "fold-checkpoint": lambda: _while(partition.Partition, "mark_moved", due),
+        "fold-end": lambda: _after(partitions, "fold", due),
         "partition-attach": lambda: _while(open_days.OpenDays, "open", due),
         "compact-copy": lambda: _before(vars(compaction)["shutil"], "copyfile", due),
         "compact-copied": lambda: _after(compactor, "_copy", due),
@@ -253,12 +261,16 @@ def _fail_for_good(armed: Path) -> None:
 class _KillPoints:
     def start(self) -> None:
         from logstream.pipeline import engine
+        from logstream.storage import tail
 
         # Checkpoints every second, whatever goes on; or none.
         limit = 10**9 if os.environ.get("FAULT_CHECKPOINTS") == "none" else 0
         for name in ("_CHECKPOINT_IDLE_S", "_CHECKPOINT_LATEST_S", "_CHECKPOINT_ROWS"):
             assert name in vars(engine), f"{name} has moved"
             setattr(engine, name, limit)
+        # So few checkpoints make a tail.
+        assert "_MOST_GROUPS" in vars(tail), "it has moved"
+        vars(tail)["_MOST_GROUPS"] = 2
         point = os.environ.get("FAULT_POINT")
         if not point:
             return
