@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from logstream.query.templates import TEMPLATES
+
 _BOUNDED = r"(?:^|[^a-z0-9_]){}(?:$|[^a-z0-9_])"
 _COUNT = "SELECT count(*) FROM {entries} WHERE "
 _DAY_NS = 86_400 * 10**9
@@ -73,7 +75,7 @@ _HOURS = "epoch_ns(timestamp) // 3600000000000"
 _EVERY_HOUR = "every AS (SELECT unnest(range(min(t), max(t) + 1)) AS t FROM g)"
 _PERCENT = "round(100.0 * count(*) / sum(count(*)) OVER (), 3)"
 _SHAPE = (
-    "regexp_replace(regexp_replace(message, '[0-9a-f]{{16}}', '<hex>', 'g'), "
+    "regexp_replace(regexp_replace(s, '[0-9a-f]{{16}}', '<hex>', 'g'), "
     "'[0-9]+', '<num>', 'g')"
 )
 
@@ -167,8 +169,14 @@ STATS = (
     ),
     Case(
         "* | patterns limit 20",
-        f"SELECT {_SHAPE} AS p, count(*) AS n, min(timestamp), max(timestamp), "
-        "any_value(message) FROM {entries} GROUP BY 1 ORDER BY n DESC LIMIT 20",
+        f"WITH RECURSIVE m AS MATERIALIZED (SELECT {_SHAPE} AS pattern, sum(n) AS n, "
+        "min(a) AS a, max(z) AS z, any_value(t) AS t FROM (SELECT "
+        "translate(t, '123456789', '000000000') AS s, sum(n) AS n, min(a) AS a, "
+        "max(z) AS z, any_value(t) AS t FROM (SELECT message AS t, count(*) AS n, "
+        "min(timestamp) AS a, max(timestamp) AS z FROM {entries} GROUP BY 1) "
+        f"GROUP BY 1) GROUP BY 1), {TEMPLATES} SELECT name, sum(n) AS n, min(a), "
+        "max(z), any_value(t) FROM m JOIN named USING (pattern) GROUP BY 1 "
+        "ORDER BY n DESC LIMIT 20",
     ),
     Case(
         "* | facets 10",

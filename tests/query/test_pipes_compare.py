@@ -98,8 +98,7 @@ COMPARED = [
     ("* | patterns | fields pattern, count | compare | fields count, count_before", [
         {"count": 1, "count_before": 0},
         {"count": 1, "count_before": 0},
-        {"count": 0, "count_before": 2},
-        {"count": 0, "count_before": 1},
+        {"count": 0, "count_before": 3},
     ]),
 ]  # fmt: skip
 

@@ -156,9 +156,9 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
         "message": "query 0xcafe0123", "fields": {"user": "bnn"},
     }]),
     ("* | patterns limit 1", [{
-        "pattern": "GET /a <num> in <num>ms", "count": 2, "percent": 22.222,
+        "pattern": "GET <path> <num> in <duration>", "count": 3, "percent": 33.333,
         "first": at(0), "last": at(2), "sample": "GET /a 200 in 30ms",
-        "trend": [2, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        "trend": [3, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     }]),
     ("source:db | patterns | fields pattern, trend", [
         {"pattern": "query <hex>", "trend": [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]},

@@ -139,6 +139,8 @@ DUCKDB = {
         "spoken",
         "values",
         "entry_fields",
+        "templates",
+        "varying",
     ),
     *("expressions/functions", "expressions/time_functions", "expressions/sql"),
     "expressions/aggregates",

@@ -1,11 +1,9 @@
 """`patterns from message limit 20`: texts that differ only in what varies are one.
 
-Numbers, times, addresses and the like become `<num>`, `<time>`, `<ip>`, `<uuid>`,
-`<hex>` and `<str>` (what stands in double quotes). Equal texts are counted first, so
-that each is looked at once: 1 000 000 different ones take 3 s on two cores.
+Numbers, times, addresses and the like become `<num>`, `<time>`, `<ip>` (`varying`), and
+words that are another one in every text `<*>` (`templates`). Equal texts are counted
+first, so that each is looked at once.
 """
-
-from typing import Final
 
 import msgspec
 
@@ -15,32 +13,14 @@ from logstream.query.fragments import of
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.columns import MESSAGE, from_text, text_column
 from logstream.query.tables import Order, Table
+from logstream.query.templates import TEMPLATES
 from logstream.query.values import Typed, Value, as_time
+from logstream.query.varying import masked, shape
 
 PARTS = 10
 """Of the time, in the trend."""
 ROWS = 20
 _TIME = "timestamp"
-
-_HEX = "[0-9a-fA-F]"
-_CLOCK = r"\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?"
-_ZONE = r"(?:Z|[+-]\d\d:?\d\d)?"
-_MIXED = "[0-9]+[a-fA-F]|[a-fA-F]+[0-9]"
-VARYING: Final = (
-    ("str", r'"(?:[^"\\]|\\.)*"'),
-    ("uuid", rf"\b{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}\b"),
-    (
-        "time",
-        rf"\b\d{{4}}-\d\d-\d\d(?:[T ]{_CLOCK}{_ZONE})?\b|\b{_CLOCK}\b",
-    ),
-    ("ip", r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"),
-    (
-        "hex",
-        rf"\b(?:0[xX]{_HEX}+|(?:{_MIXED}){_HEX}{{4,}}|[a-fA-F]{{8,}})\b",
-    ),
-    ("num", r"\d+(?:[.,]\d+)*"),
-)
-"""What is put in place, and for what: in this order."""
 
 
 class Patterns(msgspec.Struct, frozen=True):
@@ -66,11 +46,11 @@ class Patterns(msgspec.Struct, frozen=True):
         alias = {name: table.builder.alias() for name in names}
         shown = ", ".join(f"{name} AS {one}" for name, one in alias.items())
         relation = of(
-            f"(WITH r AS MATERIALIZED ({{}}), b AS ({_bounds(table)}), "
-            f"m AS ({_TEXTS}), p AS (SELECT {{}} AS pattern, * FROM m), "
-            f"g AS ({_GROUPS}) SELECT {shown} FROM g "
+            f"(WITH RECURSIVE o AS ({{}}), h AS ({_bounds(table)}), "
+            f"l AS ({_TEXTS}), q AS ({_SHAPES}), m AS MATERIALIZED ({_MASKED}), "
+            f"{TEMPLATES}, g AS ({_GROUPS}) SELECT {shown} FROM g "
             f"ORDER BY g.count DESC, g.pattern LIMIT {self.rows:d})",
-            *(read, template_of(Sql("t"))),
+            *(read, masked(Sql("shape"))),
         )
         columns: dict[str, Value] = {
             name: Typed(Sql(one), _KINDS.get(name, "text"))  # type: ignore[arg-type]
@@ -98,28 +78,24 @@ _KINDS = {
     "trend": "json",
 }
 _COUNTS = ", ".join(
-    f"count(*) FILTER (WHERE (epoch_ns(ts) - lo) // step = {part}) AS n{part}"
+    f"count(*) FILTER ((epoch_ns(ts) - lo) // step = {part}) AS n{part}"
     for part in range(PARTS)
 )
 _TEXTS = (
-    f"SELECT t, count(*) AS n, min(ts) AS a, max(ts) AS z, {_COUNTS} FROM r, b "
+    f"SELECT t, count(*) AS n, min(ts) AS a, max(ts) AS z, {_COUNTS} FROM o, h "
     "WHERE t IS NOT NULL GROUP BY t"
 )
-_SUMS = ", ".join(f"sum(n{part})::BIGINT" for part in range(PARTS))
+_MERGED = "sum(n) AS n, min(a) AS a, max(z) AS z, arg_max(t, (z, t)) AS t, "
+_MERGED += ", ".join(f"sum(n{part}) AS n{part}" for part in range(PARTS))
+_SHAPES = f"SELECT {shape(Sql('t')).text} AS shape, {_MERGED} FROM l GROUP BY shape"
+_MASKED = f"SELECT {{}} AS pattern, {_MERGED} FROM q GROUP BY pattern"
+_TREND = ", ".join(f"sum(n{part})::BIGINT" for part in range(PARTS))
 _GROUPS = (
-    "SELECT pattern, sum(n)::BIGINT AS count, "
-    "round(100.0 * sum(n) / sum(sum(n)) OVER (), 3)::DOUBLE AS percent, "
-    "min(a) AS first, max(z) AS last, arg_max(t, (z, t)) AS sample, "
-    f"to_json([{_SUMS}])::VARCHAR AS trend FROM p GROUP BY pattern"
+    "SELECT name AS pattern, sum(n)::BIGINT AS count, round(100.0 * sum(n) / "
+    "sum(sum(n)) OVER (), 3)::DOUBLE AS percent, min(a) AS first, max(z) AS last, "
+    f"arg_max(t, (z, t)) AS sample, to_json([{_TREND}])::VARCHAR AS trend "
+    "FROM m JOIN named USING (pattern) GROUP BY name"
 )
-
-
-def template_of(text: Sql) -> Sql:
-    """A text with names for what varies."""
-    for name, pattern in VARYING:
-        found = Sql("?", (pattern,))
-        text = of(f"regexp_replace({{}}, {{}}, '<{name}>', 'g')", text, found)
-    return text
 
 
 def _bounds(table: Table) -> str:
@@ -129,7 +105,7 @@ def _bounds(table: Table) -> str:
         step = (end - begin - 1) // PARTS + 1
         return f"SELECT ({begin})::BIGINT AS lo, {step} AS step"
     lo, hi = "epoch_ns(min(ts))::HUGEINT", "epoch_ns(max(ts))"
-    return f"SELECT {lo} AS lo, ({hi} - {lo}) // {PARTS} + 1 AS step FROM r"
+    return f"SELECT {lo} AS lo, ({hi} - {lo}) // {PARTS} + 1 AS step FROM o"
 
 
 def parse(cursor: Cursor) -> Pipe:

@@ -1,17 +1,16 @@
 """The pipes that give an overview: `patterns`, `facets`."""
 
-import re
 from collections import Counter, defaultdict
 from typing import Any
 
 from logstream.query.pipes.facets import MAX_FIELDS, MAX_VALUES
-from logstream.query.pipes.patterns import PARTS, VARYING, Patterns
+from logstream.query.pipes.patterns import PARTS, Patterns
 from tests.query.model.functions import rounded
 from tests.query.model.ordering import in_order
 from tests.query.model.rows import Row, Rows
+from tests.query.model.templates import masked, templates
 from tests.query.model.values import V, text
 
-_VARYING = [(name, re.compile(pattern, re.ASCII)) for name, pattern in VARYING]
 _OWN = ("source", "level", "timestamp", "message", "id")
 
 
@@ -21,11 +20,15 @@ def patterns(pipe: Patterns, rows: Rows) -> Rows:
     for row in rows:
         said = text(row[pipe.source])
         if said is not None:
-            groups[_template(said)].append((row, said))
+            groups[masked(said)].append((row, said))
             total += 1
+    named = templates(groups)
+    merged: dict[str, list[tuple[Row, str]]] = defaultdict(list)
+    for one, inside in groups.items():
+        merged[named[one]] += inside
     begin, end = rows.span
     step = (end - begin - 1) // PARTS + 1
-    ranked = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))
+    ranked = sorted(merged.items(), key=lambda one: (-len(one[1]), one[0]))
     return rows.made(
         (
             _shown(template, inside, total, begin, step)
@@ -33,12 +36,6 @@ def patterns(pipe: Patterns, rows: Rows) -> Rows:
         ),
         keys=["pattern"],
     )
-
-
-def _template(said: str) -> str:
-    for name, pattern in _VARYING:
-        said = pattern.sub(f"<{name}>", said)
-    return said
 
 
 def _shown(
