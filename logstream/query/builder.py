@@ -64,9 +64,10 @@ class PlanBuilder:
         Raises:
             BadRequest: it would grow beyond what a query may compute.
         """
-        weight = 1 + sum(
-            self._weights.get(name, 0) for name in _ALIAS.findall(sql.text)
-        )
+        weight = 1
+        if self._weights:
+            names = _ALIAS.findall(sql.text)
+            weight += sum(self._weights.get(name, 0) for name in names)
         if weight > MAX_WEIGHT:
             raise BadRequest(
                 "The query uses computed columns in other computed columns so often "

@@ -32,7 +32,7 @@ def fields_json(table: "Table") -> Sql:
         return fields
     # A patch would go deep into objects, and lose what is null in them.
     pairs = [
-        of("{} || {}", Sql("?", (f"{json.dumps(name)}:",)), as_json(value))
+        of("? || {}", f"{json.dumps(name)}:", as_json(value))
         for name, value in added.items()
     ]
     marks = ", ".join("{}" for _ in pairs)

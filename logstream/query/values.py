@@ -137,8 +137,8 @@ def as_json(value: Value) -> Sql:
         case Typed(sql, "json"):
             return sql
         case Typed(sql, "number" | "duration"):
-            finite = of("CASE WHEN isfinite({}) THEN {} END", sql, sql)
-            return of("to_json({})::VARCHAR", finite)
+            made = "to_json(CASE WHEN isfinite({}) THEN {} END)::VARCHAR"
+            return of(made, sql, sql)
         case Typed(_, "time"):
             return of("to_json({})::VARCHAR", as_text(value))
         case Typed(sql, _) if value.is_id:

@@ -77,6 +77,18 @@ EXAMPLES: list[tuple[str, list[dict[str, Any]]]] = [
         ],
     ),
     (
+        "source:web | eval a = took, b = a + 1, a = 7, c = a, d = fields.a | tail 1 | fields a, b, c, d",
+        [{"a": 7.0, "b": 11.0, "c": 7.0, "d": 7.0}],
+    ),
+    (
+        'source:auth | eval fields.x = user, y = x, z = fields.x + "!" | tail 1 | fields x, y, z',
+        [{"x": "ann", "y": "ann", "z": "ann!"}],
+    ),
+    (
+        "source:db | eval http = 5, a = http.code, b = took, c = b | tail 1 | fields http, a, b, c",
+        [{"http": 5.0, "a": None, "b": "700", "c": "700"}],
+    ),
+    (
         "* | stats by (level) count() as n",
         [{"level": "error", "n": 2}, {"level": "info", "n": 4}, {"level": "warn", "n": 1}],
     ),

@@ -67,9 +67,10 @@ class Cursor:
         return here.mark is Mark.SIGN and here.text in signs
 
     def accept(self, sign: str) -> bool:
-        if not self.sees(sign):
+        here = self._here or self.here
+        if here.mark is not Mark.SIGN or here.text != sign:
             return False
-        self.next()
+        self._at, self._here = here.end, None
         return True
 
     def expect(self, sign: str) -> Piece:

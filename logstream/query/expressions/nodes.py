@@ -128,6 +128,27 @@ _LEVELS: Final[dict[str, int]] = {
 }
 
 
+def names_in(node: Expression) -> set[str]:
+    """Of columns and fields, as they are written; not of sub-queries."""
+    names: set[str] = set()
+    left: list[object] = [node]
+    while left:
+        match left.pop():
+            case Name(name):
+                names.add(name)
+            case Operation(_, first, second):
+                left += (first, second)
+            case Call(_, inner) | Every(inner) | Some(inner):
+                left += inner
+            case Negative(one) | Negation(one) | Among(one):
+                left.append(one)
+            case OneOf(one, options):
+                left += (one, *options)
+            case _:
+                pass
+    return names
+
+
 def level_of(sign: Sign) -> int:
     """Signs of one level stand in a row without brackets, unless they compare."""
     return _LEVELS.get(sign, _COMPARISON)

@@ -92,6 +92,8 @@ def _comparison(cursor: Cursor) -> Expression:
         if sign in ("~", "!~") and (wrong := wrong_pattern(right)) is not None:
             cursor.fail(f"with {sign}, {wrong}", start)
         return Operation(cast("Sign", sign), left, right)
+    if cursor.here.mark is not Mark.NAME:
+        return left
     if cursor.accept_word("is"):
         negated = cursor.accept_word("not")
         cursor.expect_word("null")
@@ -164,7 +166,20 @@ def _chain(
 
 def _factor(cursor: Cursor) -> Expression:
     cursor.count()
-    here = cursor.here
+    match cursor.here.mark:
+        case Mark.NAME:
+            return _named(cursor)
+        case Mark.NUMBER:
+            return Number(cursor.next().number)
+        case Mark.SPAN:
+            return Span(cursor.next().number)
+        case Mark.TEXT:
+            return Text(cursor.next().text)
+        case _:
+            return _signed(cursor)
+
+
+def _signed(cursor: Cursor) -> Expression:
     if cursor.accept("-"):
         cursor.enter()
         inner = _factor(cursor)
@@ -176,17 +191,7 @@ def _factor(cursor: Cursor) -> Expression:
         cursor.expect(")")
         cursor.leave()
         return found
-    match here.mark:
-        case Mark.NUMBER:
-            return Number(cursor.next().number)
-        case Mark.SPAN:
-            return Span(cursor.next().number)
-        case Mark.TEXT:
-            return Text(cursor.next().text)
-        case Mark.NAME:
-            return _named(cursor)
-        case _:
-            return cursor.expected("a name, a value or '('")
+    return cursor.expected("a name, a value or '('")
 
 
 def _named(cursor: Cursor) -> Expression:

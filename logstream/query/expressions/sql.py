@@ -190,6 +190,26 @@ def _calculated(node: Expression, table: Table) -> Typed:
 
 def _arithmetic(sign: str, left: Value, right: Value) -> Typed:
     kinds = [one.kind if isinstance(one, Typed) else "number" for one in (left, right)]
+    kind: Kind = "number"
+    if kinds != ["number", "number"]:
+        if (made := _of_times_or_texts(sign, kinds, left, right)) is not None:
+            return made
+        is_span = "duration" in kinds and sign in ("+", "-", "%")
+        is_span = is_span or (sorted(kinds) == ["duration", "number"] and sign == "*")
+        is_span = is_span or (kinds == ["duration", "number"] and sign == "/")
+        kind = "duration" if is_span else "number"
+    first, second = as_number(left), as_number(right)
+    if sign in ("+", "-", "*"):
+        return Typed(of(f"({{}} {sign} {{}})", first, second), kind)
+    # As nullif() would be, which DuckDB writes out itself: so its size shows here.
+    text = f"CASE WHEN {{}} <> 0 THEN {{}} {sign} {{}} END"
+    return Typed(of(text, second, first, second), kind)
+
+
+def _of_times_or_texts(
+    sign: str, kinds: list[Kind], left: Value, right: Value
+) -> Typed | None:
+    """None: it is one of numbers."""
     match sign, kinds:
         case "-", ["time", "time"]:
             text = "((epoch_ns({})::HUGEINT - epoch_ns({})) / 1e9)"
@@ -203,14 +223,4 @@ def _arithmetic(sign: str, left: Value, right: Value) -> Typed:
         case "+", ["text", _] | [_, "text"]:
             return Typed(of("({} || {})", as_text(left), as_text(right)), "text")
         case _:
-            pass
-    is_span = "duration" in kinds and sign in ("+", "-", "%")
-    is_span = is_span or (sorted(kinds) == ["duration", "number"] and sign == "*")
-    is_span = is_span or (kinds == ["duration", "number"] and sign == "/")
-    kind: Kind = "duration" if is_span else "number"
-    first, second = as_number(left), as_number(right)
-    if sign in ("+", "-", "*"):
-        return Typed(of(f"({{}} {sign} {{}})", first, second), kind)
-    # As nullif() would be, which DuckDB writes out itself: so its size shows here.
-    text = f"CASE WHEN {{}} <> 0 THEN {{}} {sign} {{}} END"
-    return Typed(of(text, second, first, second), kind)
+            return None
