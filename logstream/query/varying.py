@@ -63,9 +63,17 @@ VARYING: Final = (
 """Patterns, and what is put in place of what they match; in this order."""
 
 
+MOST_CHARS = 4_000
+"""Of a text are looked at: 14 patterns over lines of 100 KB take 14 ms each."""
+
+
 def shape(text: Sql) -> Sql:
     """A text with the same digit in place of each."""
-    return of("translate({}, '123456789', '000000000')", text)
+    short = (
+        f"CASE WHEN length({{}}) > {MOST_CHARS} "
+        f"THEN left({{}}, {MOST_CHARS}) || '\u2026' ELSE {{}} END"
+    )
+    return of(f"translate({short}, '123456789', '000000000')", text, text, text)
 
 
 def masked(text: Sql) -> Sql:

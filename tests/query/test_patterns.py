@@ -132,6 +132,13 @@ def test_a_very_long_text_is_what_it_is(templates: Templates) -> None:
     assert templates(texts) == {text: text for text in texts}
 
 
+def test_only_the_beginning_of_a_text_is_looked_at(templates: Templates) -> None:
+    texts = ["w" * 3_999 + ending for ending in ("x", "xy", "xz", "y")]
+    (short, *cut, other) = (templates(texts)[text] for text in texts)
+    assert (short, other) == (texts[0], texts[3])
+    assert set(cut) == {texts[0] + "\u2026"}
+
+
 def test_what_is_not_compared_is_what_it_is(templates: Templates) -> None:
     texts = [f"Invalid user {name} from 10.0.0.1" for name in NAMES]
     found = templates([*texts, *texts[:5]], compared=5)

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 
 from logstream.query import templates as rules
-from logstream.query.varying import VARYING
+from logstream.query.varying import MOST_CHARS, VARYING
 
 _VARYING = [(re.compile(pattern, re.ASCII), name) for pattern, name in VARYING]
 _DIGITS = re.compile("[1-9]")
@@ -18,6 +18,8 @@ Words = tuple[str, ...]
 
 
 def masked(said: str) -> str:
+    if len(said) > MOST_CHARS:
+        said = said[:MOST_CHARS] + "\u2026"
     said = _DIGITS.sub("0", said)
     for pattern, name in _VARYING:
         said = pattern.sub(name, said)
