@@ -65,7 +65,7 @@ def _stats(engine: LocalEngine) -> object:
 
 def _nowhere(engine: LocalEngine) -> object:
     query = compile_filter("host:nowhere")
-    selection = Selection(where=query.sql, fast=query.fast_sql, needs=query.needs)
+    selection = Selection(where=query.sql, fast=query.where_sql, needs=query.needs)
     return len(engine.reader.entries(selection, limit=100).rows)
 
 

@@ -124,7 +124,7 @@ def generated(count: int, start: datetime) -> Iterator[bytes]:
 def selection(text: str, *, index: bool = True) -> Selection:
     query = compile_filter(text)
     needs = query.needs if index else None
-    return Selection(where=query.sql, fast=query.fast_sql, needs=needs)
+    return Selection(where=query.sql, fast=query.where_sql, needs=needs)
 
 
 def search(bench: Bench, word: str, phrase: str) -> None:

@@ -66,10 +66,10 @@ class Gathering:
         total = known.total()
         for days in in_chunks(unknown):
             with holding():
-                if parts := self._parts(days, Sql("SELECT count(*) AS n")):
+                if parts := self._parts(days, Sql("SELECT count(*)"), by_row=True):
                     each = _union(parts)
-                    text = f"SELECT sum(n) FROM ({each.text})"
-                    total += int(self._db.execute(text, each.params).fetchall()[0][0])
+                    rows = self._db.execute(each.text, each.params).fetchall()
+                    total += sum(row[0] for row in rows)
         return total
 
     def frequency(self, group_by: str, limit: int) -> dict[str, int]:
@@ -81,7 +81,7 @@ class Gathering:
         value = value_of(group_by, fast=self._fast_values)
         text = f"SELECT CAST({value.text} AS VARCHAR) AS value, count(*) AS n"
         select = Sql(text, value.params)
-        counts = self._together(days, select, Sql("GROUP BY value"))
+        counts = self._together(days, select, Sql("GROUP BY value"), by_row=True)
         if known:
             pairs = ([*known], [*known.values()])
             values = Sql("SELECT unnest(?), unnest(?)", pairs)
@@ -140,7 +140,9 @@ class Gathering:
                 known["" if at is None else str(group[at])] += group[2]
         return known, days
 
-    def _together(self, days: Iterable[date], select: Sql, tail: Sql) -> Sql:
+    def _together(
+        self, days: Iterable[date], select: Sql, tail: Sql, *, by_row: bool = False
+    ) -> Sql:
         """A SELECT over each of these days, as one.
 
         Of a few days it reads the days themselves, which are open until the end of the
@@ -148,12 +150,13 @@ class Gathering:
         """
         chunks = list(in_chunks(days))
         if len(chunks) <= 1:
-            parts = self._parts(chunks[0], select, tail) if chunks else []
+            days = chunks[0] if chunks else []
+            parts = self._parts(days, select, tail, by_row=by_row)
             return _union(parts) if parts else self._nothing(select, tail)
         begin = "CREATE OR REPLACE TEMP TABLE gathered AS"
         for chunk in chunks:
             with holding():
-                if parts := self._parts(chunk, select, tail):
+                if parts := self._parts(chunk, select, tail, by_row=by_row):
                     each = _union(parts)
                     text = f"{begin} SELECT * FROM ({each.text})"
                     self._db.execute(text, each.params)
@@ -164,7 +167,12 @@ class Gathering:
         return Sql("SELECT * FROM gathered")
 
     def _parts(
-        self, days: Sequence[date], select: Sql, tail: Sql = _NOTHING
+        self,
+        days: Sequence[date],
+        select: Sql,
+        tail: Sql = _NOTHING,
+        *,
+        by_row: bool = False,
     ) -> list[Sql]:
         """A SELECT over the own table of each of these days.
 
@@ -174,7 +182,11 @@ class Gathering:
         parts = []
         for partition in self._partitions.readable(days):
             look = look_into(
-                self._db, partition, self._selection.needs, asks=self._selection.asks
+                self._db,
+                partition,
+                self._selection.needs,
+                asks=self._selection.asks,
+                by_row=by_row,
             )
             if not look.nowhere:
                 parts.append(self._select(select, look, tail))

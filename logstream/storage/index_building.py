@@ -101,8 +101,15 @@ def build_index(
         arrays=arrays,
         columns=columns,
         together=together,
+        in_place=_is_in_place(cursor, table),
         unfounded=unfounded,
     )
+
+
+def _is_in_place(cursor: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether the number of each row is its place."""
+    text = f"SELECT count(*) FROM {table} WHERE rowid <> place"
+    return not cursor.execute(text).fetchall()[0][0]
 
 
 def _names(cursor: duckdb.DuckDBPyConnection, table: str, rows: int) -> list[str]:

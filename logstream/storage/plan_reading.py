@@ -136,8 +136,15 @@ class PlanReading:
         return None
 
     def _looks(self, days: Sequence[date], selection: Selection) -> list[Look]:
+        """Where rows are read that are grouped."""
         looks = [
-            look_into(self._db, partition, selection.needs, asks=selection.asks)
+            look_into(
+                self._db,
+                partition,
+                selection.needs,
+                asks=selection.asks,
+                by_row=True,
+            )
             for partition in self._partitions.readable(days)
         ]
         return [look for look in looks if not look.nowhere]

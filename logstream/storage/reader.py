@@ -53,6 +53,9 @@ _ID_COLUMN = ResultColumn("id", "text")
 
 _FEW_ROWS = 20_000
 """Worth a count of each day, so that no more days are read than have them."""
+_SHORT_PAGE = 1100
+"""Rows, up to which it is found out first which they are, and then read what is in
+them; as `late_materialization_max_rows` has it."""
 
 
 class Reader:
@@ -255,7 +258,11 @@ class Reader:
                 with holding():
                     for partition in self._partitions.readable([day]):
                         look = look_into(
-                            db, partition, selection.needs, asks=selection.asks
+                            db,
+                            partition,
+                            selection.needs,
+                            asks=selection.asks,
+                            by_row=limit < _SHORT_PAGE,
                         )
                         if look.nowhere:
                             continue
@@ -300,10 +307,14 @@ def _find(
 
 
 def _page_of(look: Look, where: Where, *, descending: bool) -> Sql:
-    order = "DESC" if descending else "ASC"
+    way = "DESC" if descending else "ASC"
+    order = f"ORDER BY timestamp {way}, id {way}"
     among = look.among(where)
-    text = f"FROM {among.text} ORDER BY timestamp {order}, id {order} LIMIT ?"
-    return Sql(f"SELECT {ROW} {text}", among.params)
+    first = f"FROM {among.text} {order} LIMIT ?"
+    if look.by_row:
+        # Nothing but the numbers of rows is sorted: see `planning`.
+        first = f"FROM {look.table} WHERE rowid IN (SELECT rowid {first}) {order}"
+    return Sql(f"SELECT {ROW} {first}", among.params)
 
 
 def _after(where: Where, start: Cursor, *, descending: bool) -> Where:

@@ -57,6 +57,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """Each field of the day is a column in all of its row groups."""
     together: bool = False
     """None of them is one: there are too many."""
+    in_place: bool = False
+    """The number of each row was its place, when the day was compacted."""
     unfounded: tuple[str, ...] = ()
     """Names of doubts (see `core.doubts`) that nothing in the day gives reason for."""
     tables: tuple[Sizes, ...]
@@ -72,6 +74,7 @@ class SkipIndex:
         self.names = header.names
         self.columns = header.columns
         self.together = header.together
+        self.in_place = header.in_place
         self.unfounded = frozenset(header.unfounded)
         self._arrays = header.names if header.arrays is None else header.arrays
         self._tables: list[TokenTable] = []
@@ -142,6 +145,7 @@ def write_index(
     arrays: Collection[str] | None = None,
     columns: bool = False,
     together: bool = False,
+    in_place: bool = False,
     unfounded: Collection[str] = (),
 ) -> None:
     """The caller syncs it."""
@@ -153,6 +157,7 @@ def write_index(
         arrays=None if arrays is None else frozenset(arrays),
         columns=columns,
         together=together,
+        in_place=in_place,
         unfounded=tuple(unfounded),
         tables=tuple(sizes for sizes, _ in tables),
     )

@@ -22,7 +22,8 @@ from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
 from logstream.storage.partitions import Partitions
-from logstream.storage.planning import Costs, Look, is_indexed, look_into
+from logstream.storage.planning import Look, is_indexed, look_into
+from logstream.storage.range_costs import Costs
 from logstream.storage.reader import Reader
 from logstream.storage.selection import Selection, Where
 from logstream.storage.skip_index import BLOCK_ROWS
@@ -185,7 +186,7 @@ def test_an_answer_is_the_same_with_the_index(
 ) -> None:
     """Whatever can be skipped is, as ranges or as bits."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "costs_of", lambda need, *, columns: forced)
+        patch.setattr(planning, "costs_of", lambda *_, **__: forced)
         compare(stores, text)
 
 
@@ -260,7 +261,7 @@ def test_of_what_the_index_does_not_know_all_is_read(stores: Reader, text: str) 
 def test_bits_read_the_blocks_that_may_hold_a_word(
     stores: Reader, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(planning, "costs_of", lambda need, *, columns: BITS)
+    monkeypatch.setattr(planning, "costs_of", lambda *_, **__: BITS)
     query = compile_filter(text)
     partition = stores._partitions.attach(DAY)
     with stores._hub.reading(10) as cursor:

@@ -8,8 +8,9 @@ import pytest
 
 from logstream.core.needs import AllOf, AnyOf, Value, Word
 from logstream.storage import skip_index
-from logstream.storage.planning import (
+from logstream.storage.range_costs import (
     COLUMN,
+    COMMON,
     FIELD,
     MAX_RANGES,
     WORD,
@@ -134,11 +135,14 @@ def test_ranges_are_merged_and_bounded() -> None:
 
 def test_what_is_read_quickly_is_not_looked_for_in_ranges() -> None:
     host, level = Value("host", "a"), Value("level", "error")
-    assert costs_of(host, columns=True) == COLUMN
-    assert costs_of(host, columns=False) == FIELD
-    assert costs_of(level, columns=False) == COLUMN
-    assert costs_of(AnyOf((level, host)), columns=False) == FIELD
-    assert costs_of(AllOf((level, AnyOf((host, Word("x"))))), columns=True) == WORD
+    assert costs_of(host, 1, columns=True) == COLUMN
+    assert costs_of(host, 1000, columns=True) == COMMON
+    assert costs_of(host, 1) == FIELD
+    assert costs_of(level, 1) == COLUMN
+    assert costs_of(AnyOf((level, host)), 1) == FIELD
+    either = AllOf((level, AnyOf((host, Word("x")))))
+    assert costs_of(either, 1, columns=True) == WORD
+    assert costs_of(either, 1, columns=True, by_row=True).a_range < WORD.a_range
     scattered = np.zeros(480, dtype=bool)
     scattered[::48] = True
     assert ranges(scattered, COLUMN.a_range) is None
