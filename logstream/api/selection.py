@@ -83,7 +83,7 @@ def select(
         needs.append(any_of([Value("source", name) for name in sources]))
     if text.strip():
         query = engine.compile_filter(text)
-        fast = _all_of([*parts, query.fast_sql])
+        fast = _all_of([*parts, query.where_sql])
         parts.append(query.sql)
         needs.append(query.needs)
         begin = max(query.span[0] or 0, begin or 0) or None

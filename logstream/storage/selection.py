@@ -20,7 +20,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     fast: Sql | None = None
     """The same condition in a form that DuckDB pushes down into shredded columns, but
     that some values make fail (an object with keys that differ in case only): it is
-    tried first, and `where` is run when it fails."""
+    tried first, and `where` is run when it fails. It may be NULL for FALSE."""
     more: bool = False
     """What is read of the entries has doubts (see `core.doubts`); `fast` may too."""
     needs: Need | None = None

@@ -265,7 +265,7 @@ class ShelfFilter:
     span = (None, None)
 
     def __init__(self, text: str) -> None:
-        self.sql = self.fast_sql = Sql("message LIKE ?", (text,))
+        self.sql = self.where_sql = Sql("message LIKE ?", (text,))
 
 
 class ShelfConsole:
