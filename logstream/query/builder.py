@@ -44,6 +44,7 @@ class PlanBuilder:
         self._scans: list[ScanBuilder] = []
         self._groupings: list[Grouping] = []
         self._weights: dict[str, int] = {}
+        self._dear: set[str] = set()
         self._aliases = 0
         self._shift_ns = 0
         self._query: Query | None = None
@@ -77,6 +78,14 @@ class PlanBuilder:
         alias = self.alias()
         self._weights[alias] = weight
         return alias
+
+    def note_dear(self, column: Sql) -> None:
+        """It is taken out of a text, or made of JSON: to be computed once a row."""
+        self._dear.add(column.text)
+
+    def is_dear(self, sql: Sql) -> bool:
+        """Whether something is made of such a column."""
+        return not self._dear.isdisjoint(_ALIAS.findall(sql.text))
 
     def enter(self, query: "Query", first_scan: int) -> None:
         """What follows is behind this query, whose scans begin there."""

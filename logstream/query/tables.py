@@ -23,6 +23,7 @@ from logstream.query.entry_fields import fields_json, moment
 from logstream.query.fragments import of
 from logstream.query.grouping import grouped
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, Path, subject_of
+from logstream.query.patching import text_over
 from logstream.query.scans import ScanBuilder
 from logstream.query.values import Field, Loose, Typed, Value, as_text, member, typed
 
@@ -62,6 +63,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """Names that an open table has no more."""
     merged: Sql | None = None
     """A column with the JSON of all fields, where some were added; None: the own."""
+    patch: Sql | None = None
+    """A column with the JSON object that was added to the own ones; None: not just one.
+    """
     order: tuple[Order, ...] = ()
     """Of an open table, none means the newest first."""
     keys: tuple[Order, ...] = ()
@@ -116,7 +120,12 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             if value is not None or name in self.gone:
                 path = Path((flat,))
                 break
-        return Field(scan, path) if self.merged is None else member(self.merged, path)
+        if self.merged is None:
+            return Field(scan, path)
+        found = member(self.merged, path)
+        if self.patch is None:
+            return found
+        return Loose(text_over(scan, self.patch, path), found.json)
 
     @property
     def has_fields(self) -> bool:
@@ -160,6 +169,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             elif isinstance(value, Loose):
                 json = None if value.json is None else self._held(value.json, parts)
                 found = Loose(self._held(value.text, parts), json)
+                self.builder.note_dear(found.text)
             columns[self._own_name(name)] = found
         names = {self._own_name(name) for name, _ in added}
         return msgspec.structs.replace(
@@ -181,7 +191,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         What is null there is no field.
         """
         assert self.scan is not None
-        alias = self.builder.alias()
+        alias, patch = self.builder.alias(), self.builder.alias()
         own = of("{}::JSON", self.scan.fields_json())
         fields = own if self.merged is None else self.merged
         merged = of(
@@ -189,8 +199,14 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             "ELSE json_merge_patch({}, json_merge_patch('{{}}'::JSON, {})) END",
             *(added, fields, fields, added),
         )
-        table = self._row_by_row(self._with([of(f"{{}} AS {alias}", merged)]))
-        return msgspec.structs.replace(table, merged=Sql(alias))
+        parts = [of(f"{{}} AS {alias}", merged), of(f"{{}} AS {patch}", added)]
+        for name in (alias, patch):
+            self.builder.note_dear(Sql(name))
+        return msgspec.structs.replace(
+            self._row_by_row(self._with(parts)),
+            merged=Sql(alias),
+            patch=Sql(patch) if self.merged is None else None,
+        )
 
     def only(self, columns: Sequence[tuple[str, Value]]) -> "Table":
         """These columns and no others; the rows may be entries still."""
@@ -216,7 +232,22 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(fixed, columns=columns, gone=self.gone | own)
 
     def filtered(self, test: Sql) -> "Table":
-        table = self._row_by_row(of("(SELECT * FROM {} WHERE {})", self.relation, test))
+        """The rows for which this holds.
+
+        DuckDB puts a test below a projection, with what its columns are made of in
+        their place, as often as the test names them: `where code > 500` behind an
+        `extract` took the message apart eight times. What may be another each time it
+        stays above, and then each is computed once.
+        """
+        relation = of("(SELECT * FROM {} WHERE {})", self.relation, test)
+        if self.builder.is_dear(test):
+            held = self.builder.alias()
+            relation = of(
+                f"(SELECT * FROM (SELECT *, ({{}}) AND random() < 2 AS {held} "
+                f"FROM {{}}) WHERE {held})",
+                *(test, self.relation),
+            )
+        table = self._row_by_row(relation)
         return msgspec.structs.replace(table, is_whole=False)
 
     def sorted(self, keys: Sequence[tuple[Sql, bool]]) -> "Table":

@@ -172,15 +172,16 @@ def member(held: Sql, path: Path) -> Loose:
         for way in path.ways
     ]
     json = found[0] if len(found) == 1 else of("coalesce({}, {})", *found)
-    text = _scalar_at(held, path.ways[-1])
+    text = scalar_at(held, path.ways[-1])
     for way in reversed(path.ways[:-1]):
         there = of("coalesce(json_type({}, {}), 'NULL') <> 'NULL'", held, _pointed(way))
-        at = _scalar_at(held, way)
+        at = scalar_at(held, way)
         text = of("CASE WHEN {} THEN {} ELSE {} END", there, at, text)
     return Loose(text, json)
 
 
-def _scalar_at(held: Sql, way: tuple[str, ...]) -> Sql:
+def scalar_at(held: Sql, way: tuple[str, ...]) -> Sql:
+    """The text of a value in JSON; NULL for objects and arrays."""
     said = of("json_extract_string({}, {})", held, _pointed(way))
     return of(
         "CASE json_type({}, {}) WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL "
