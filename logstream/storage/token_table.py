@@ -106,9 +106,11 @@ class _Counts:
         step, nth = divmod(item, _STEP)
         last = (item + number) // _STEP + 1
         begin, end = self._start(step), self._start(last)
-        ones = _digits(self._bits, begin, end).split("0", nth + number)
-        counts = [len(one) for one in ones[: nth + number]]
-        return begin - step * _STEP + sum(counts[:nth]), counts[nth:]
+        digits = _digits(self._bits, begin, end)
+        ones = digits.split("0", nth + number)
+        *counts, rest = map(len, ones[nth:])  # most of them only need to be summed up
+        before = len(digits) - (len(ones) - 1) - sum(counts) - rest
+        return begin - step * _STEP + before, counts
 
     def _start(self, step: int) -> int:
         """The first bit of its items."""
