@@ -5,6 +5,8 @@ words that are another one in every text `<*>` (`templates`). Equal texts are co
 first, so that each is looked at once.
 """
 
+from itertools import pairwise
+
 import msgspec
 
 from logstream.core.sql import Sql
@@ -20,6 +22,7 @@ from logstream.query.varying import masked, shape
 PARTS = 10
 """Of the time, in the trend."""
 ROWS = 20
+_LATEST = (1 << 63) - 1
 _TIME = "timestamp"
 
 
@@ -46,7 +49,7 @@ class Patterns(msgspec.Struct, frozen=True):
         alias = {name: table.builder.alias() for name in names}
         shown = ", ".join(f"{name} AS {one}" for name, one in alias.items())
         relation = of(
-            f"(WITH RECURSIVE o AS ({{}}), h AS ({_bounds(table)}), "
+            f"(WITH RECURSIVE o AS ({{}}), h AS ({_edges(table)}), "
             f"l AS ({_TEXTS}), q AS ({_SHAPES}), m AS MATERIALIZED ({_MASKED}), "
             f"{TEMPLATES}, g AS ({_GROUPS}) SELECT {shown} FROM g "
             f"ORDER BY g.count DESC, g.pattern LIMIT {self.rows:d})",
@@ -77,19 +80,23 @@ _KINDS = {
     "last": "time",
     "trend": "json",
 }
+_FROM = [f"n{edge}" for edge in range(PARTS + 1)]
+"""How many are at an edge between two parts of the time, or later: each is compared
+with edges only, which costs a tenth of computing the part that it is in.
+"""
 _COUNTS = ", ".join(
-    f"count(*) FILTER ((epoch_ns(ts) - lo) // step = {part}) AS n{part}"
-    for part in range(PARTS)
+    f"count(*) FILTER (epoch_ns(ts) >= e{edge}) AS {name}"
+    for edge, name in enumerate(_FROM)
 )
 _TEXTS = (
     f"SELECT t, count(*) AS n, min(ts) AS a, max(ts) AS z, {_COUNTS} FROM o, h "
     "WHERE t IS NOT NULL GROUP BY t"
 )
 _MERGED = "sum(n) AS n, min(a) AS a, max(z) AS z, arg_max(t, (z, t)) AS t, "
-_MERGED += ", ".join(f"sum(n{part}) AS n{part}" for part in range(PARTS))
+_MERGED += ", ".join(f"sum({name}) AS {name}" for name in _FROM)
 _SHAPES = f"SELECT {shape(Sql('t')).text} AS shape, {_MERGED} FROM l GROUP BY shape"
 _MASKED = f"SELECT {{}} AS pattern, {_MERGED} FROM q GROUP BY pattern"
-_TREND = ", ".join(f"sum(n{part})::BIGINT" for part in range(PARTS))
+_TREND = ", ".join(f"sum({begin} - {end})::BIGINT" for begin, end in pairwise(_FROM))
 _GROUPS = (
     "SELECT name AS pattern, sum(n)::BIGINT AS count, round(100.0 * sum(n) / "
     "sum(sum(n)) OVER (), 3)::DOUBLE AS percent, min(a) AS first, max(z) AS last, "
@@ -98,14 +105,23 @@ _GROUPS = (
 )
 
 
-def _bounds(table: Table) -> str:
-    """Where the parts of the time begin, and how long they are."""
+def _edges(table: Table) -> str:
+    """The edges of the parts of the time, in ns."""
     begin, end = table.builder.range_of(table)
     if begin is not None and end is not None and end > begin:
         step = (end - begin - 1) // PARTS + 1
-        return f"SELECT ({begin})::BIGINT AS lo, {step} AS step"
-    lo, hi = "epoch_ns(min(ts))::HUGEINT", "epoch_ns(max(ts))"
-    return f"SELECT {lo} AS lo, ({hi} - {lo}) // {PARTS} + 1 AS step FROM o"
+        edges = [f"{begin + step * edge}::BIGINT" for edge in range(PARTS + 1)]
+        source = ""
+    else:
+        lo, hi = "epoch_ns(min(ts))::HUGEINT", "epoch_ns(max(ts))"
+        source = (
+            f"FROM (SELECT {lo} AS lo, ({hi} - {lo}) // {PARTS} + 1 AS step FROM o)"
+        )
+        edges = [
+            f"least(lo + {edge} * step, {_LATEST})::BIGINT" for edge in range(PARTS + 1)
+        ]
+    named = ", ".join(f"{edge} AS e{at}" for at, edge in enumerate(edges))
+    return f"SELECT {named} {source}"
 
 
 def parse(cursor: Cursor) -> Pipe:
