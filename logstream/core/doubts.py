@@ -29,6 +29,9 @@ NESTED: Final = "an object"
 INFINITE: Final = "an infinite number"
 """Some number in the fields may be infinite, or none at all."""
 
+UNTOLD: Final = "a field that is not told of"
+"""Some entry may have a value where `there` does not tell of one."""
+
 ValueKind = Literal["number", "whole", "real", "text", "truth", "scalar"]
 """Of values. A scalar is any of the others, a number may be whole (from 0 to 2^64 - 1,
 written without a point) or real (written with one, or larger than that), or neither.
@@ -42,6 +45,7 @@ _MARK = re.compile(
 )
 _VALUES = re.compile(r"'[^']*'|\?")
 """Values, and the texts in which a `?` is none."""
+_THERE, _AT_ALL = " there", " at all"
 _KEPT = 2048
 _SETTLED_KEPT = 64
 """Texts: that of a query is the same for all days that know as much."""
@@ -54,8 +58,21 @@ def other(way: tuple[str, ...], kind: ValueKind) -> str:
     """The doubt whether what these keys lead to, one in the other, is of this kind in
     each entry in which it is there and not null. No name of a user is in it.
     """
-    hashed = hashlib.blake2b(ascii(way).encode(), digest_size=8).hexdigest()
-    return f"{hashed} no {kind}"
+    return f"{_hashed(way)} no {kind}"
+
+
+@lru_cache(_KEPT)
+def there(way: tuple[str, ...]) -> str:
+    """What stands among unfounded doubts for: some entry has a value there, or where
+    names that differ in case only lead to.
+    """
+    return f"{_hashed(tuple(map(str.casefold, way)))}{_THERE}"
+
+
+@lru_cache(_KEPT)
+def anything(way: tuple[str, ...]) -> str:
+    """The doubt whether there is a value in any entry."""
+    return there(way).replace(_THERE, _AT_ALL)
 
 
 def any_of(doubts: Iterable[str]) -> str:
@@ -120,4 +137,18 @@ def _pieces(text: str, unfounded: frozenset[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _is_founded(doubt: str, unfounded: frozenset[str]) -> bool:
-    return any(unfounded.isdisjoint(each.split(" & ")) for each in doubt.split(" | "))
+    return any(
+        not any(_is_settled(one, unfounded) for one in each.split(" & "))
+        for each in doubt.split(" | ")
+    )
+
+
+def _is_settled(doubt: str, unfounded: frozenset[str]) -> bool:
+    if doubt.endswith(_AT_ALL):
+        told = doubt.removesuffix(_AT_ALL) + _THERE
+        return UNTOLD in unfounded and told not in unfounded
+    return doubt in unfounded
+
+
+def _hashed(way: tuple[str, ...]) -> str:
+    return hashlib.blake2b(ascii(way).encode(), digest_size=8).hexdigest()

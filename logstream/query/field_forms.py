@@ -7,7 +7,12 @@ from functools import lru_cache
 
 from logstream.core.doubts import INFINITE, LISTED, NESTED, any_of, unless
 from logstream.core.sql import Sql
-from logstream.query.field_sql import extract_first, others, safe_value
+from logstream.query.field_sql import (
+    extract_first,
+    missing,
+    others,
+    safe_value,
+)
 from logstream.query.fragments import of
 from logstream.query.names import Path
 from logstream.query.numbers import LARGEST
@@ -35,6 +40,7 @@ def text_forms(path: Path) -> tuple[Sql, Sql]:
     )
     hopeful = unless(any_of((LISTED, NESTED)), careful, text)
     hopeful = unless(others(path, "scalar"), hopeful, text)
+    hopeful = unless(missing(path), hopeful, Sql("NULL::VARCHAR"))
     return safe_value(path, scalar=True).text, hopeful
 
 
@@ -43,6 +49,7 @@ def number_forms(path: Path) -> tuple[Sql, Sql]:
     """A finite DOUBLE; NULL for what is none. TRUE is 1."""
     number = of("{}::DOUBLE", extract_first(path))
     hopeful = unless(INFINITE, finite(number), number)
+    hopeful = unless(missing(path), hopeful, Sql("NULL::DOUBLE"))
     return number_or_truth(safe_value(path, scalar=False).text), hopeful
 
 
@@ -65,6 +72,7 @@ def json_forms(path: Path) -> tuple[Sql, Sql]:
     hopeful = unless(
         others(path, "text"), hopeful, of("to_json({}::VARCHAR)::VARCHAR", fast)
     )
+    hopeful = unless(missing(path), hopeful, Sql("NULL::VARCHAR"))
     return ways[0] if len(ways) == 1 else of("coalesce({}, {})", *ways), hopeful
 
 

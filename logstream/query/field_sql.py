@@ -25,6 +25,7 @@ from logstream.core.doubts import (
     LISTED,
     ValueKind,
     any_of,
+    anything,
     both,
     other,
     unless,
@@ -158,10 +159,19 @@ def others(path: Path, kind: ValueKind) -> str:
     return any_of((first, *(both(DOTTED, one) for one in rest)))
 
 
+@lru_cache(_KEPT)
+def missing(path: Path) -> str:
+    """The doubt whether any entry has a value there. What none has is looked for in
+    each of them: 1 300 ms a million.
+    """
+    return any_of(map(anything, path.ways))
+
+
 def is_present(path: Path, *, fast: bool) -> Sql:
     if fast:
         # As text it is pushed down: 3 ms a million instead of 55.
-        return of("{}::VARCHAR IS NOT NULL", extract_first(path))
+        found = of("{}::VARCHAR IS NOT NULL", extract_first(path))
+        return unless(missing(path), found, FALSE)
     return join(" OR ", [of("{} IS NOT NULL", _string(way)) for way in path.ways])
 
 

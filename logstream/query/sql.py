@@ -51,6 +51,7 @@ from logstream.query.field_sql import (
     fast_value,
     is_array,
     is_present,
+    missing,
     needs_exact,
     no_arrays,
     others,
@@ -152,7 +153,8 @@ def _not(expr: Expr, made: Sql, layout: Layout) -> Sql:
                 value = fast_value(path, scalar=False)
                 test = test_of(condition, value.text)
                 test = _told_by_kind(condition, path, test, layout)
-                return of("({}) IS NOT TRUE AND NOT ({})", test, no_arrays(path))
+                test = of("({}) IS NOT TRUE AND NOT ({})", test, no_arrays(path))
+                return unless(missing(path), test, TRUE)
     return of("({}) IS NOT TRUE" if layout.nullable else "NOT ({})", made)
 
 
@@ -225,7 +227,8 @@ def _number_between(path: Path, low: float, high: float, layout: Layout) -> Sql:
         condition = NumberBetween(path, low, high)
         test = test_of(condition, text_of_any(path))
         return _or_element(condition, path, test, exact=False)
-    return between(path, low, high, nullable=layout.nullable)
+    test = between(path, low, high, nullable=layout.nullable)
+    return unless(missing(path), test, FALSE)
 
 
 def _quantity_between(condition: QuantityBetween, path: Path, layout: Layout) -> Sql:
@@ -247,8 +250,10 @@ def _text(condition: OfText, layout: Layout) -> Sql:
         return FALSE
     if layout.hopeful:
         if isinstance(condition, QuantityBetween):
-            return _quantity_between(condition, path, layout)
-        return _fast_text(condition, path, layout)
+            test = _quantity_between(condition, path, layout)
+        else:
+            test = _fast_text(condition, path, layout)
+        return unless(missing(path), test, FALSE)
     if looks_often(condition):
         return _any_text(condition, path)
     exact = _may_find_structure(condition) or _finds_exponents(condition)
@@ -298,7 +303,8 @@ def _one_of_or_absent(condition: OneOf, layout: Layout) -> Sql:
     if not path.ways:
         return TRUE
     test = test_of(condition, fast_value(path, scalar=False).text)
-    return of("(NOT ({})) IS NOT TRUE OR ({})", test, no_arrays(path))
+    test = of("(NOT ({})) IS NOT TRUE OR ({})", test, no_arrays(path))
+    return unless(missing(path), test, TRUE)
 
 
 def _or_element(

@@ -10,8 +10,10 @@ from logstream.core.doubts import (
     DOTTED,
     LISTED,
     NESTED,
+    UNTOLD,
     ValueKind,
     other,
+    there,
 )
 
 MAX_FIELDS = 300
@@ -40,7 +42,14 @@ def unfounded(structures: Sequence[Any]) -> list[str]:
         LISTED: any(map(_has_array, structures)),
         NESTED: any(map(_has_object, structures)),
     }
-    return [*(name for name, there in found.items() if not there), *_kinds(structures)]
+    names = [name for name, is_so in found.items() if not is_so]
+    return [*names, *_kinds(structures), *_told(structures)]
+
+
+def _told(structures: Sequence[Any]) -> list[str]:
+    """Where there are values, unless that is in too many places."""
+    ways = {way for structure in structures for way, _ in _values(structure)}
+    return [UNTOLD, *sorted(map(there, ways))] if len(ways) <= MAX_FIELDS else []
 
 
 def _kinds(structures: Sequence[Any]) -> Iterator[str]:

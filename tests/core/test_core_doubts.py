@@ -5,11 +5,14 @@ import pytest
 from logstream.core.doubts import (
     DOTTED,
     LISTED,
+    UNTOLD,
     any_of,
+    anything,
     both,
     has_doubts,
     other,
     settled,
+    there,
     unless,
 )
 from logstream.core.sql import Sql
@@ -61,3 +64,21 @@ def test_sql_without_doubts_stays_what_it_is() -> None:
 def test_no_name_of_a_field_is_in_a_doubt() -> None:
     assert "host" not in other(("host",), "text")
     assert other(("a", "b"), "text") != other(("ab",), "text")
+
+
+@pytest.mark.parametrize(
+    ("unfounded", "doubted"),
+    [
+        (set(), True),
+        ({there(("a",))}, True),
+        ({UNTOLD, there(("a",))}, True),
+        ({UNTOLD, there(("A",))}, True),
+        ({UNTOLD}, False),
+        ({UNTOLD, there(("b",)), there(("a", "b"))}, False),
+    ],
+)
+def test_what_is_not_told_of_is_nowhere_once_all_is_told(
+    unfounded: set[str], *, doubted: bool
+) -> None:
+    sql = unless(anything(("a",)), Sql("yes"), Sql("no"))
+    assert settled(sql, unfounded).text == ("(yes)" if doubted else "(no)")

@@ -135,6 +135,7 @@ DUCKDB = {
         "sql",
         "field_sql",
         "field_forms",
+        "patching",
         "value_tests",
         "spoken",
         "values",

@@ -199,7 +199,7 @@ def test_a_name_tells_that_a_quantity_is_a_number(
 ) -> None:
     """Then it is compared as one, and texts with a unit are left to the safe form."""
     sql = settled(compile_filter(text).fast_sql, frozenset()).text
-    assert sql.startswith("(variant_extract(fields, ?)::DOUBLE ") is is_of_numbers
+    assert sql.startswith("((variant_extract(fields, ?)::DOUBLE ") is is_of_numbers
     assert "'true', 'false'" in compile_filter("took_ms:<1s").fast_sql.text
 
 
@@ -207,13 +207,13 @@ def test_a_fast_comparison_of_numbers_is_one_cast() -> None:
     """Bools would cast to 0 and 1: they are looked at only when those are in range."""
     sql = compile_filter("status:>=500").fast_sql
     assert settled(sql, frozenset()).text == (
-        "(variant_extract(fields, ?)::DOUBLE BETWEEN ? AND ? "
-        "AND variant_extract(fields, ?)::DOUBLE IS NOT NULL)"
+        "((variant_extract(fields, ?)::DOUBLE BETWEEN ? AND ? "
+        "AND variant_extract(fields, ?)::DOUBLE IS NOT NULL))"
     )
     whole = settled(sql, frozenset({other(("status",), "whole")}))
     assert whole.text == (
-        "(variant_extract(fields, ?)::UBIGINT >= ? "
-        "AND variant_extract(fields, ?)::UBIGINT IS NOT NULL)"
+        "((variant_extract(fields, ?)::UBIGINT >= ? "
+        "AND variant_extract(fields, ?)::UBIGINT IS NOT NULL))"
     )
     assert whole.params == ("status", 500, "status")
     assert "IN ('true', 'false')" in compile_filter("status:<1").fast_sql.text

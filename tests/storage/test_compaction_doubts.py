@@ -1,5 +1,6 @@
 """Doubts: what a compacted day knows of its entries, and answers that rely on it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,12 +10,15 @@ from logstream.core.doubts import (
     INFINITE,
     LISTED,
     NESTED,
+    UNTOLD,
     ValueKind,
     other,
+    there,
 )
 from logstream.core.entry import Entry
 from logstream.query import compile_filter
 from logstream.query.query import compile_query
+from logstream.storage.doubting import MAX_FIELDS
 from logstream.storage.partition import index_of
 from logstream.storage.selection import Selection
 from logstream.storage.skip_index import open_index
@@ -191,6 +195,83 @@ PIPES = (
     "* | top 30 a",
     "* | where a > 0 | stats count()",
 )
+
+
+ABSENT = (
+    *(
+        "b:>0",
+        "-b:>0",
+        "b:x",
+        "-b:x",
+        "b:null",
+        "-b:null",
+        "b:*",
+        "-b:*",
+        "b:in(1, null)",
+    ),
+    *(
+        "b.c:x",
+        "-b.c:>5",
+        "a.c:*",
+        "-a.c:1",
+        "b_ms:>1s",
+        "-b:/x/",
+        "A:1",
+        "-A:*",
+        "b:1",
+    ),
+)
+ABSENT_PIPES = (
+    "* | stats count() by b",
+    "* | stats sum(b), count(b), uniq(b), values(b), first(b)",
+    "* | sort by b desc, a | fields a, b",
+    "* | where b > 0 or b is null | fields b, b.c, a.c, A",
+    "* | top b",
+    "* | eval x = b + 1, y = coalesce(b, 5) | fields x, y",
+)
+
+
+@pytest.mark.parametrize("kept", [{"a": 1}, {"a": {"d": None}}, {}])
+def test_what_no_entry_has_is_not_looked_for(store: Any, kept: dict[str, Any]) -> None:
+    given = [{}, {"a": None, "b": None}, kept]
+    store.load(*(entry(at, "db", **fields) for at, fields in enumerate(given)))
+    statements = Statements(store.hub, store.partitions, timeout_s=60)
+
+    def rows(text: str) -> list[Any]:
+        plan = compile_query(text).plan(limit=100)
+        return statements.run(plan, lambda result: [*result.batches()])
+
+    before = {text: rows(text) for text in (*ABSENT, *ABSENT_PIPES)}
+    compact(store)
+    found = index_of_day(store).unfounded
+    assert UNTOLD in found
+    assert there(("b",)) not in found
+    assert (there(("A",)) in found) == bool(kept)
+    for text, expected in before.items():
+        assert rows(text) == expected, text
+        plan = compile_query(text).plan()
+        explained = statements.explain(plan).sql
+        if ".entries" in explained and not re.search(r"\b[aA]\b", text):
+            assert "variant_extract" not in explained, text
+    store.load(entry(3, "late", b=1, A=2))
+    late = entry(3, "late", b=1)
+    assert late["message"] in str(rows("b:1"))
+    assert rows("* | stats sum(b), sum(A)") == [[(1.0, 2.0)]]
+
+
+def test_of_too_many_fields_a_day_tells_of_none(store: Any) -> None:
+    many = MAX_FIELDS // 2 + 1
+    store.load(entry(0, "db", **{f"a{at}": at for at in range(many)}))
+    store.load(entry(1, "db", **{f"b{at}": at for at in range(many)}))
+    compact(store)
+    found = index_of_day(store).unfounded
+    assert UNTOLD not in found
+    assert there(("a1",)) not in found
+    query = compile_filter("c:1 OR b2:2")
+    chosen = Selection(where=query.sql, fast=query.fast_sql, needs=query.needs)
+    assert [row.message for row in store.reader.entries(chosen, limit=9).rows] == [
+        "entry 1"
+    ]
 
 
 @pytest.mark.parametrize("text", PIPES)

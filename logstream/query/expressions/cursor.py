@@ -19,6 +19,7 @@ _RAW = re.compile(r"""\s*(["'])((?:(?!\1)[^\\]|\\.)*)\1""", re.DOTALL)
 _RAW_QUOTE = re.compile(r"""\\\\|\\(["'])""")
 _ANY_QUOTE = re.compile(r'\\.|"', re.DOTALL)
 _BLANKS = re.compile(r"\s*")
+_OVER = re.compile(r"\s*(?:\Z|[|)])")
 
 
 def raw_quoted(text: str) -> str:
@@ -111,6 +112,10 @@ class Cursor:
     def at_end(self) -> bool:
         """Whether the pipe is over."""
         return self.here.mark is Mark.END or self.sees("|", ")")
+
+    def is_over(self) -> bool:
+        """The same, where what follows may be no piece: a filter begins with more."""
+        return _OVER.match(self.text, self._at) is not None
 
     def name(self, what: str = "a name") -> str:
         """A name; one in double quotes will do, where no text can stand."""

@@ -30,6 +30,6 @@ class Filtered(msgspec.Struct, frozen=True):
 
 
 def parse(cursor: Cursor) -> Pipe:
-    if cursor.at_end():
+    if cursor.is_over():
         cursor.expected("a filter")
     return Filtered(cursor.filter())
