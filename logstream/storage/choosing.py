@@ -71,4 +71,4 @@ def _index_may_hold(
     if path is None or compaction is None or compaction.late or partitions.is_open(day):
         return True
     index = open_index(index_of(path), key=compaction.key)
-    return index is None or bool(index.may_hold(need).any())
+    return index is None or index.may_hold(need) != 0

@@ -21,8 +21,6 @@ error of DuckDB 2.0 (its late materialization), unless it takes the numbers of r
 nothing else; so it is for who asks for it.
 """
 
-from typing import TYPE_CHECKING
-
 import duckdb
 import msgspec
 from msgspec.structs import replace
@@ -34,10 +32,6 @@ from logstream.storage.partition import Partition, index_of
 from logstream.storage.range_costs import costs_of, ranges
 from logstream.storage.selection import Where
 from logstream.storage.skip_index import BLOCK_ROWS, SkipIndex, open_index
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _SHORT = 16
 """Blocks, up to which conditions are not pushed down."""
@@ -147,19 +141,19 @@ def _among_blocks(
     everywhere: Look,
     index: SkipIndex,
     need: Need,
-    blocks: "NDArray[np.bool_]",
+    blocks: int,
     *,
     late: bool,
     by_row: bool,
 ) -> Look:
     """What it takes to read these blocks, and what came later."""
-    held = int(blocks.sum())
+    held = blocks.bit_count()
     costs = costs_of(need, held, columns=index.columns, by_row=by_row)
-    found = ranges(blocks, costs.a_range)
-    many = found is None or len(found) > costs.ranges_of(blocks.size)
-    if many and held <= costs.share * blocks.size:
-        told = f"{held} of {blocks.size} blocks"
-        behind = _behind_bits(everywhere.table, blocks)
+    found = ranges(blocks, index.blocks, costs.a_range)
+    many = found is None or len(found) > costs.ranges_of(index.blocks)
+    if many and held <= costs.share * index.blocks:
+        told = f"{held} of {index.blocks} blocks"
+        behind = _behind_bits(everywhere.table, blocks, index.blocks)
         return replace(everywhere, relation=behind, told=told)
     if found is None:
         return everywhere
@@ -203,23 +197,19 @@ def _condition(found: list[tuple[int, int]], rows: int, *, late: bool) -> str:
     return f"({' OR '.join(tests)})"
 
 
-def _behind_bits(table: str, blocks: "NDArray[np.bool_]") -> str:
+def _behind_bits(table: str, blocks: int, of: int) -> str:
     """The entries of these blocks, and those that came later.
 
     A place is cut to as many bits as it takes to number the blocks and one more: that
     one, where all are set, is where a late place comes out. So no place is beyond the
     bits, of which DuckDB would make an error; `least` took half as long again.
     """
-    import numpy as np
-
-    size = 1 << int(blocks.size).bit_length()
-    bits = np.full(size, ord("0"), dtype=np.uint8)
-    bits[: blocks.size][blocks] = ord("1")
-    bits[-1] = ord("1")
+    size = 1 << of.bit_length()
+    bits = f"{blocks | 1 << size - 1:b}"[::-1]
     block = f"((place >> {_BLOCK_BITS}) & {size - 1:d})::INTEGER"
     return (
         f"(SELECT {_COLUMNS}, rowid FROM {table} "
-        f"WHERE get_bit('{bits.tobytes().decode()}'::BIT, {block}) = 1 "
+        f"WHERE get_bit('{bits}'::BIT, {block}) = 1 "
         f"LIMIT {_ALL_ROWS:d})"
     )
 

@@ -1,18 +1,16 @@
 """What ways to read some blocks of a day cost, and the ranges that are worth it."""
 
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 import msgspec
 
 from logstream.core.needs import AllOf, AnyOf, Need, Value, Word
 from logstream.storage.skip_index import INDEXED_COLUMNS
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 MAX_RANGES = 64
+_RUN = re.compile("1+")
 
 
 class Costs(msgspec.Struct, frozen=True):
@@ -84,22 +82,30 @@ def _kinds(need: Need) -> Iterator[Costs]:
 
 
 def ranges(
-    blocks: "NDArray[np.bool_]", cost: int = FIELD.a_range
+    blocks: int, of: int, cost: int = FIELD.a_range
 ) -> list[tuple[int, int]] | None:
-    """First and last block of each range to read; None: it is cheaper to read all."""
-    import numpy as np
+    """First and last block of each range to read; None: it is cheaper to read all.
 
-    found = np.flatnonzero(blocks)
-    if not found.size:
-        return []
-    gaps = np.diff(found) - 1
-    cuts = np.flatnonzero(gaps > cost)
-    if cuts.size >= MAX_RANGES:
-        widest = np.argsort(gaps[cuts], kind="stable")[-(MAX_RANGES - 1) :]
-        cuts = np.sort(cuts[widest])
-    firsts = found[np.concatenate(([0], cuts + 1))]
-    lasts = found[np.concatenate((cuts, [found.size - 1]))]
-    total = int((lasts - firsts + 1).sum()) + cost * firsts.size
-    if total >= blocks.size + min(cost, WORD.a_range):
-        return None
-    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+    Numbers and texts of Python, for to load numpy takes longer than to look into the
+    indexes of a year.
+
+    Args:
+        blocks: Bits, the first one the lowest.
+        of: Blocks of the day.
+    """
+    digits = f"{blocks:b}"[::-1]
+    runs = [one.span() for one in _RUN.finditer(digits)] if blocks else []
+    gaps = [after[0] - before[1] for before, after in pairwise(runs)]
+    cuts = [at for at, gap in enumerate(gaps) if gap > cost]
+    if len(cuts) >= MAX_RANGES:
+        widest = sorted(cuts, key=gaps.__getitem__)[-(MAX_RANGES - 1) :]
+        cuts = sorted(widest)
+    begins = [0, *(at + 1 for at in cuts)]
+    ends = [*cuts, -1]
+    found = [
+        (runs[begin][0], runs[end][1] - 1)
+        for begin, end in zip(begins, ends, strict=True)
+        if runs
+    ]
+    total = sum(last - first + 1 for first, last in found) + cost * len(found)
+    return None if found and total >= of + min(cost, WORD.a_range) else found

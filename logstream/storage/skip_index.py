@@ -17,16 +17,12 @@ import os
 import zlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 
 from logstream.core.needs import AllOf, AnyOf, Need, Value, Word
 from logstream.storage.token_table import Sizes, TokenTable
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +67,7 @@ class SkipIndex:
     def __init__(self, header: Header, content: memoryview) -> None:
         self.rows = header.rows
         self.blocks = sum(sizes.blocks for sizes in header.tables)
+        self._all = (1 << self.blocks) - 1
         self.names = header.names
         self.columns = header.columns
         self.together = header.together
@@ -85,42 +82,39 @@ class SkipIndex:
         if content:
             raise ValueError("it is longer than its tables")
 
-    def may_hold(self, need: Need) -> "NDArray[np.bool_]":
-        """For each block, whether a row of it may fulfil the need."""
-        import numpy as np
-
+    def may_hold(self, need: Need) -> int:
+        """Blocks of which a row may fulfil the need: bits, the first one the lowest."""
         match need:
             case Word(word):
                 return self._look_up(word)
             case Value(name, text):
                 if name not in self.names:
-                    return np.ones(self.blocks, dtype=bool)
+                    return self._all
                 held = self._look_up(token_of(name, text))
                 if name in self._arrays and name not in INDEXED_COLUMNS:
                     held |= self._look_up(token_of(name, ARRAY))
                 return held
             case AllOf(needs):
-                found = np.ones(self.blocks, dtype=bool)
+                found = self._all
                 for inner in needs:
                     found &= self.may_hold(inner)
                 return found
             case AnyOf(needs):
-                found = np.zeros(self.blocks, dtype=bool)
+                found = 0
                 for inner in needs:
                     found |= self.may_hold(inner)
                 return found
 
-    def _look_up(self, token: str) -> "NDArray[np.bool_]":
-        import numpy as np
-
+    def _look_up(self, token: str) -> int:
         hashed = token_hash(token)
-        mask = np.zeros(self.blocks, dtype=bool)
-        start = 0
+        found = start = 0
         for table in self._tables:
+            bits = 0
             for block in table.blocks_of(hashed):
-                mask[start + block] = True
+                bits |= 1 << block
+            found |= bits << start
             start += table.blocks
-        return mask
+        return found
 
 
 def token_of(name: str, text: str) -> str:

@@ -1,5 +1,7 @@
 """The file of a skip index: what is not whole, or belongs elsewhere, is not used."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,7 +50,9 @@ def path(tmp_path: Path) -> Path:
 
 def found(index: SkipIndex | None, need: Word | Value | AllOf | AnyOf) -> list[bool]:
     assert index is not None
-    return [bool(one) for one in index.may_hold(need)]
+    held = index.may_hold(need)
+    assert held < 1 << index.blocks
+    return [bool(held >> at & 1) for at in range(index.blocks)]
 
 
 def test_needs_are_combined(path: Path) -> None:
@@ -114,23 +118,46 @@ def test_an_index_of_another_version_is_not_used(
     assert open_index(path, key="k") is None
 
 
+def test_a_look_up_does_not_load_numpy(path: Path) -> None:
+    """Which takes longer than to look into a year."""
+    code = (
+        "import sys; from pathlib import Path; from logstream.core.needs import Word; "
+        "from logstream.storage import planning; "
+        "from logstream.storage.range_costs import ranges; "
+        "from logstream.storage.skip_index import open_index; "
+        f"index = open_index(Path({str(path)!r}), key='k'); "
+        "assert ranges(index.may_hold(Word('alpha')), index.blocks) == [(0, 0)]; "
+        "assert 'numpy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_ranges_are_merged_and_bounded() -> None:
-    blocks = np.zeros(1000, dtype=bool)
-    assert ranges(blocks) == []
-    blocks[[10, 11, 12 + FIELD.a_range, 500]] = True
-    assert ranges(blocks) == [(10, 12 + FIELD.a_range), (500, 500)]
-    assert ranges(np.ones(1000, dtype=bool)) is None
-    sparse = np.zeros(100_000, dtype=bool)
-    sparse[::1000] = True
-    found = ranges(sparse)
-    assert found is None or len(found) <= MAX_RANGES
+    assert ranges(0, 1000) == []
+    blocks = bits(10, 11, 12 + FIELD.a_range, 500)
+    assert ranges(blocks, 1000) == [(10, 12 + FIELD.a_range), (500, 500)]
+    assert ranges(bits(0, 999), 1000) == [(0, 0), (999, 999)]
+    assert ranges((1 << 1000) - 1, 1000) is None
+    sparse = ranges(bits(*range(0, 100_000, 1000)), 100_000)
+    assert sparse is None or len(sparse) <= MAX_RANGES
     for seed in range(20):
-        drawn = np.random.default_rng(seed).random(3000) < 0.01
-        chosen = ranges(drawn)
+        drawn = np.flatnonzero(np.random.default_rng(seed).random(3000) < 0.01).tolist()
+        chosen = ranges(bits(*drawn), 3000)
         assert chosen is None or all(
-            any(first <= at <= last for first, last in chosen)
-            for at in np.flatnonzero(drawn)
+            any(first <= at <= last for first, last in chosen) for at in drawn
         )
+
+
+def test_of_too_many_ranges_the_nearest_ones_are_merged() -> None:
+    places = [10 * at + 5 * (at > 30) for at in range(MAX_RANGES + 1)]
+    found = ranges(bits(*places), 1_000_000, 3)
+    assert found is not None
+    assert len(found) == MAX_RANGES
+    assert (places[30], places[30]) in found  # the widest gap is behind it
+
+
+def bits(*blocks: int) -> int:
+    return sum(1 << at for at in blocks)
 
 
 def test_what_is_read_quickly_is_not_looked_for_in_ranges() -> None:
@@ -143,7 +170,6 @@ def test_what_is_read_quickly_is_not_looked_for_in_ranges() -> None:
     either = AllOf((level, AnyOf((host, Word("x")))))
     assert costs_of(either, 1, columns=True) == WORD
     assert costs_of(either, 1, columns=True, by_row=True).a_range < WORD.a_range
-    scattered = np.zeros(480, dtype=bool)
-    scattered[::48] = True
-    assert ranges(scattered, COLUMN.a_range) is None
-    assert len(ranges(scattered, FIELD.a_range) or []) == 10
+    scattered = bits(*range(0, 480, 48))
+    assert ranges(scattered, 480, COLUMN.a_range) is None
+    assert len(ranges(scattered, 480, FIELD.a_range) or []) == 10
