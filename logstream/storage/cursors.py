@@ -26,6 +26,8 @@ class Cursors:
         self._idle: list[duckdb.DuckDBPyConnection] = []
         self._ready: set[int] = set()
         """Of those that are in use or idle: the ones whose bound is set, by id."""
+        self._clean: set[int] = set()
+        """Of those that are in use: the ones that may be used again, by id."""
 
     def take(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
@@ -41,9 +43,18 @@ class Cursors:
             with self._lock:
                 self._ready.add(id(cursor))
 
-    def give_back(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def note_clean(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Nothing of the read is left in it: no open result, table or setting."""
         with self._lock:
+            self._clean.add(id(cursor))
+
+    def is_clean(self, cursor: duckdb.DuckDBPyConnection) -> bool:
+        return id(cursor) in self._clean
+
+    def give_back(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """It is clean."""
+        with self._lock:
+            self._clean.discard(id(cursor))
             if len(self._idle) < _MOST_IDLE:
                 self._idle.append(cursor)
                 return
@@ -52,4 +63,5 @@ class Cursors:
     def close(self, cursor: duckdb.DuckDBPyConnection) -> None:
         with self._lock:
             self._ready.discard(id(cursor))
+            self._clean.discard(id(cursor))
         cursor.close()

@@ -167,7 +167,8 @@ class Hub:
 
         Args:
             leaves_nothing: Every result is taken to its end, and no table or view is
-                left in the cursor, which is used again then.
+                left in the cursor, which is used again then. Who finds that out only
+                while it reads says so with `leaves_nothing`.
 
         Raises:
             QueryTimeout, QueryCancelled, QueryMemory: they went over a bound.
@@ -199,10 +200,14 @@ class Hub:
                 failure = self._look_for_damage(control.days) or failure
             raise failure from error
         finally:
-            if again and done:
+            if done and (again or self._cursors.is_clean(cursor)):
                 self._cursors.give_back(cursor)
             else:
                 self._cursors.close(cursor)
+
+    def leaves_nothing(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Say so of the cursor of a read, at its end."""
+        self._cursors.note_clean(cursor)
 
     def _look_for_damage(self, days: Collection[date]) -> StorageError | None:
         aside = ", ".join(map(str, self._on_corrupt(days)))

@@ -51,6 +51,8 @@ class PlanReading:
         self._from_ns = from_ns
         self._to_ns = to_ns
         self._fast = fast
+        self.has_tables = False
+        """Whether some are left in the cursor."""
 
     def statement(self) -> Sql:
         """What gives the rows of the plan."""
@@ -111,6 +113,7 @@ class PlanReading:
         if scan.first is None or len(looks) < CHUNK_DAYS:
             return self._over(scan, looks, are_all=True)
         # The first rows of many days: so many sorts at once need too much memory.
+        self.has_tables = True
         table = _Table(self._db, f"first_{scan.name}")
         table.add(self._over(scan, looks))
         while True:
@@ -127,6 +130,7 @@ class PlanReading:
         if len(chunks) <= 1:
             days = chunks[0] if chunks else []
             return self._over(scan, self._looks(days, selection))
+        self.has_tables = True
         table = _Table(self._db, parts.name)
         for days in chunks:
             with holding():

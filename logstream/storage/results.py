@@ -66,6 +66,8 @@ class Result:
         not be tried any more without giving them twice."""
         self.truncated = False
         """Whether there are more rows than `limit`; known behind `batches`."""
+        self.is_over = False
+        """Whether `batches` came to the end of the statement."""
         self.given = 0
         """Rows that Arrow or Parquet got."""
         self._db = db
@@ -99,6 +101,7 @@ class Result:
                 left -= len(rows)
             if rows:
                 yield rows
+        self.is_over = True
 
     def arrow(self) -> duckdb.DuckDBPyRelation:
         """Anything that takes `__arrow_c_stream__` may read it, once, and tells

@@ -89,11 +89,14 @@ class Statements:
                 db, statement, plan.columns, limit=limit, whole=whole, tmp=self._tmp
             )
             try:
-                return consume(result)
+                found = consume(result)
             except duckdb.Error as error:
                 if result.begun:
                     raise Begun(error) from error
                 raise
+            if result.is_over and not reading.has_tables:
+                self._hub.leaves_nothing(db)
+            return found
 
         return self._read(read)
 

@@ -4,7 +4,7 @@ of a plain scan over all.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from logstream.config.settings import StorageConfig
 from logstream.core.errors import StorageError
 from logstream.core.plan import Plan
 from logstream.query import compile_filter
-from logstream.query.query import parse_query
+from logstream.query.query import compile_query, parse_query
 from logstream.storage import choosing, plan_reading
 from logstream.storage import reader as reader_module
 from logstream.storage.batch import Batch
@@ -319,6 +319,35 @@ def test_a_cursor_that_failed_is_not_used_again(filled: Year) -> None:
         failed.execute("SELECT * FROM nowhere")
     with filled.hub.reading(20) as db:
         assert db is not failed
+
+
+def test_a_query_that_came_to_its_end_leaves_its_cursor_to_the_next(
+    filled: Year, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements = Statements(filled.hub, filled.partitions, timeout_s=60)
+    plan = compile_query("* | stats count() by source").plan()
+    used: list[Any] = []
+
+    def run(take: Callable[[Result], object]) -> None:
+        def consume(result: Result) -> None:
+            used.append(result._db)
+            take(result)
+
+        statements.run(plan, consume)
+
+    for take in (
+        lambda result: list(result.batches()),
+        lambda result: next(result.batches(1)),
+        lambda result: list(result.batches()),
+    ):
+        run(take)
+    assert used[0] is used[1]
+    assert used[2] is not used[0]
+    monkeypatch.setattr(choosing, "CHUNK_DAYS", 2)
+    run(lambda result: list(result.batches()))
+    run(lambda result: list(result.batches()))
+    assert used[3] is used[2]
+    assert used[4] is not used[3], "it has temporary tables"
 
 
 def test_each_cursor_has_the_bound_of_a_read() -> None:
