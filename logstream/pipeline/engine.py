@@ -52,8 +52,12 @@ _CHECKPOINT_ROWS = 50_000
 Fewer would write the same last row group again and again."""
 _CHECKPOINT_SHARE = 20
 """Of the time, one in so many seconds at most goes into checkpoints of a large day."""
-_LOGGED_SHARE = 4
-"""Of DuckDB's memory may be rows that are not checkpointed, as their logs have it."""
+_LOGGED_SHARE = 12
+"""Of DuckDB's memory, as its log has it: a day whose rows that are not checkpointed are
+that much is due, whatever the last one took. They take 2.5 times as much in memory, and
+the longer the wait, the longer the checkpoint, and the wait for the next."""
+_ALL_LOGGED_SHARE = 4
+"""Of DuckDB's memory, of all days: beyond, loads wait."""
 _CHECKPOINT_IDLE_S = 5.0
 _CHECKPOINT_LATEST_S = 60.0
 
@@ -333,9 +337,11 @@ class Engine:
         self._rates.sample(self.intake.received, self._stored)
         if self._data_path is not None:
             idle = self._pool.is_idle()
+            memory = self.settings.storage.memory_bytes
+            logged = memory // _LOGGED_SHARE
             self._partitions.checkpoint(
-                lambda one: _wants_checkpoint(one, idle=idle),
-                max_logged_bytes=self.settings.storage.memory_bytes // _LOGGED_SHARE,
+                lambda one: _wants_checkpoint(one, idle=idle, logged_bytes=logged),
+                max_logged_bytes=memory // _ALL_LOGGED_SHARE,
             )
 
     def _compact(self) -> None:
@@ -367,7 +373,9 @@ class Engine:
         metrics.DISK_FREE_BYTES.set(self._disk_free)
 
 
-def _wants_checkpoint(partition: Partition, *, idle: bool) -> bool:
+def _wants_checkpoint(partition: Partition, *, idle: bool, logged_bytes: int) -> bool:
+    if partition.logged_bytes() >= logged_bytes:
+        return True
     age = time.monotonic() - partition.dirty_since
     if partition.dirty_rows >= _CHECKPOINT_ROWS:
         return idle or age >= partition.checkpoint_s * _CHECKPOINT_SHARE

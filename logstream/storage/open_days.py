@@ -18,7 +18,7 @@ import duckdb
 
 from logstream.storage import checkpoints
 from logstream.storage.attaching import attach_when_free, detach
-from logstream.storage.day_statistics import Statistics
+from logstream.storage.day_statistics import FileState, Statistics, state_of
 from logstream.storage.holding import hold
 from logstream.storage.hub import Hub, invalid_database
 from logstream.storage.known_days import KnownDays
@@ -66,6 +66,8 @@ class OpenDays:
         """Of days that were let go of, and were not compacted so far."""
         self._tails: dict[date, Tail] = {}
         """Of days that were let go of."""
+        self._renewed: dict[date, tuple[FileState, Partition]] = {}
+        """What is known of days that were renewed holds while their files are so."""
         PARTITIONS_OPEN.set(0)
 
     def get(self, day: date) -> Partition | None:
@@ -91,6 +93,9 @@ class OpenDays:
         partition = Partition(day, path)
         partition.names = self._names.pop(day, partition.names)
         partition.tail = self._tails.pop(day, partition.tail)
+        state, before = self._renewed.pop(day, (None, partition))
+        if path is not None and state == state_of(path):
+            partition.counted, partition.deletions = before.counted, before.deletions
         partition.on_write = partial(self._statistics.drop, day)
         complete = path is not None and self._statistics.of(day, path) is not None
         if path is not None and wal_of(path).exists():
@@ -171,6 +176,8 @@ class OpenDays:
             with self._lock:
                 if self.has(partition) and partition.is_idle:
                     self._let_go(partition)
+                    if (state := state_of(partition.path)) is not None:
+                        self._renewed[partition.day] = (state, partition)
             return True
 
     def _let_go(self, partition: Partition) -> None:

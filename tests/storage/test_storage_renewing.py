@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from logstream.config.settings import StorageConfig
@@ -86,6 +87,34 @@ def test_not_while_somebody_reads_it(store: Store) -> None:
     store.load(2, 1)
     store.checkpoint()
     assert store.partitions.attached() == []
+
+
+def test_what_it_came_to_is_not_counted_anew(store: Store) -> None:
+    """Who asks for totals now and then does not read all of a large day each time."""
+    store.load(1, 60)
+    assert store.reader.stats().entries == 60
+    [before] = store.partitions.attached()
+    store.load(2, 40)
+    store.checkpoint()
+    assert store.partitions.attached() == []
+    store.load(3, 1)
+    [after] = store.partitions.attached()
+    assert after is not before
+    assert after.counted is not None
+    assert after.counted is before.counted
+    assert store.reader.stats().entries == 101
+
+
+def test_another_file_is_counted_anew(store: Store) -> None:
+    store.load(1, 100)
+    assert store.reader.stats().entries == 100
+    store.checkpoint()
+    file = store.folder / "2026-01-01.duckdb"
+    assert store.partitions.attached() == []
+    with duckdb.connect(file) as db:
+        db.execute("DELETE FROM entries WHERE id & 1 = 0")
+        db.execute("UPDATE applied SET entries = 50")
+    assert store.reader.stats().entries == 50
 
 
 def test_what_is_known_of_its_names_is_kept(store: Store) -> None:
