@@ -17,6 +17,20 @@ if TYPE_CHECKING:
     from logstream.query.tables import Table
 
 MERGED_COUNT = "coalesce(sum({0}), 0)::BIGINT"
+_SPREAD = (
+    "list_reduce(list(struct_pack(n := {0}::DOUBLE, a := {1}, s := {2} * {0})) "
+    "FILTER (WHERE {0} > 0), lambda x, y: struct_pack(n := x.n + y.n, "
+    "a := x.a + (y.a - x.a) * (y.n / (x.n + y.n)), "
+    "s := x.s + y.s + CASE WHEN abs(y.a - x.a) <= 1e-15 * abs(x.a) THEN 0 "
+    "ELSE (y.a - x.a) * (y.a - x.a) * (x.n * y.n / (x.n + y.n)) END))"
+)
+"""Of parts, of which number, mean and variance are known, the same of all: the sum of
+squares is that from the mean (Chan, Golub and LeVeque), which loses no digits. Means
+that differ by their last digits only are one."""
+MERGED_DEVIATION = (
+    f"list_transform([{_SPREAD}], lambda p: sqrt(p.s / nullif(p.n - 1, 0)))[1]"
+)
+"""Of a sample."""
 _READ = re.compile(r"\b[sg][0-9]+\b")
 _OTHER_ROWS = re.compile(r"\bOVER\b")
 
@@ -56,14 +70,18 @@ def _parts(
     by: list[tuple[str, Sql]] = []
     partial: list[tuple[str, Sql]] = []
     merged: list[Sql] = []
+    listed = False
     for value in (*(value for _, value in results), *([having] if having else [])):
         made = value.merged
         if made is None or (made.by and by):
             return None  # grouped by the values of two, there may be as many as rows
+        listed = listed or made.is_listed
         named = [(table.builder.alias(), one) for one in (*made.by, *made.parts)]
         by += named[: len(made.by)]
         partial += named[len(made.by) :]
         merged.append(Sql(made.template.format(*(name for name, _ in named))))
+    if listed and by:
+        return None  # a list of each value
     final = [(name, Sql(name)) for name, _ in keys]
     final += [(name, sql) for (name, _), sql in zip(results, merged, strict=False)]
     each = _select([*keys, *by, *partial], table.relation, len(keys) + len(by))

@@ -36,6 +36,8 @@ class Merged(msgspec.Struct, frozen=True):
     """Of the whole, over columns of theirs: `{0}` is the first."""
     by: tuple[Sql, ...] = ()
     """Keys that the parts are grouped by besides; their columns are the first."""
+    is_listed: bool = False
+    """It takes a list of the parts, so that there should be few."""
 
 
 class Typed(msgspec.Struct, frozen=True):

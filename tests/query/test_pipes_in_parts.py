@@ -70,6 +70,9 @@ AGGREGATES = (
     "uniq(m, t) if (source:web), max(n)",
     "uniq_approx(n), min(message)",
     "uniq(timestamp) if (n:>1)",
+    "stddev(n), stddev(t), stddev(m) if (source:web), stddev(timestamp - timestamp)",
+    "stddev(n + 1000), stddev(n + 100000000000000001), stddev(x), count()",
+    "stddev(n), uniq(t)",
     "sum(length(message)), avg(n * 2), min(timestamp - timestamp), avg(n) if (n:>99)",
 )
 KEYS = (
@@ -136,6 +139,8 @@ def test_any_query_gives_the_same_in_parts(ask: Asked, text: str, days: int) -> 
         ("* | stats count(), uniq(t)", [True]),
         ("* | stats uniq(n), uniq(t)", []),
         ("* | stats median(n) by source", []),
+        ("* | stats stddev(n), avg(n) by source", [True]),
+        ("* | stats stddev(n), uniq(t)", []),
         ("* | head 100 | stats count() by t", []),
         ("* | dedup 2 t | stats count() by t", []),
         ("* | where t in (n:>1 | fields t) | stats count() by t", []),

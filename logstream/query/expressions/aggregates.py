@@ -13,7 +13,7 @@ from logstream.query.entry_fields import moment
 from logstream.query.expressions.nodes import Expression, Number, name_text
 from logstream.query.expressions.sql import value_of
 from logstream.query.fragments import of
-from logstream.query.grouping import MERGED_COUNT
+from logstream.query.grouping import MERGED_COUNT, MERGED_DEVIATION
 from logstream.query.nodes import Expr
 from logstream.query.tables import Table
 from logstream.query.values import (
@@ -182,8 +182,14 @@ def _avg(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed
 
 
 def _stddev(values: Sequence[Value], _: Sequence[Expression], at: Context) -> Typed:
-    sql = _over(of("stddev_samp({})", as_number(values[0])), at)
-    return Typed(_finite(sql), _span_or_number(values[0]))
+    number = as_number(values[0])
+    whole, count, mean, spread = (
+        _over(of(f"{function}({{}})", number), at)
+        for function in ("stddev_samp", "count", "favg", "var_pop")
+    )
+    template = f"CASE WHEN isfinite({MERGED_DEVIATION}) THEN {MERGED_DEVIATION} END"
+    merged = Merged((count, mean, spread), template, is_listed=True)
+    return Typed(_finite(whole), _span_or_number(values[0]), merged=merged)
 
 
 def _extreme(function: str) -> Make:
