@@ -6,7 +6,8 @@ from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
 from logstream.query.entry_fields import fields_json
 from logstream.query.fragments import of
-from logstream.query.tables import Table, order_by
+from logstream.query.orders import order_by
+from logstream.query.tables import Table
 from logstream.query.values import as_shown
 
 _ENTRY = ("timestamp", "source", "level", "message")

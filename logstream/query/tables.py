@@ -23,6 +23,13 @@ from logstream.query.entry_fields import fields_json, moment
 from logstream.query.fragments import of
 from logstream.query.grouping import grouped
 from logstream.query.names import COLUMN_NAMES, FIELDS_PREFIX, Column, Path, subject_of
+from logstream.query.orders import (
+    Order,
+    newest_first_of,
+    order_by,
+    sql_of_order,
+    turned,
+)
 from logstream.query.patching import text_over
 from logstream.query.scans import ScanBuilder
 from logstream.query.values import Field, Loose, Typed, Value, as_text, member, typed
@@ -39,11 +46,6 @@ _COLUMN = re.compile(r"(?:c|s[0-9]+_)[0-9]+")
 _MOST_TIES = 32
 """Keys of sorts before that a sort takes over."""
 _MISSING = Typed(Sql("NULL::VARCHAR"), "text")
-
-
-class Order(msgspec.Struct, frozen=True):
-    column: Sql
-    descending: bool
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +143,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """The order that the rows have."""
         if self.order or self.scan is None:
             return self.order
-        return _newest_first(self.scan)
+        return newest_first_of(self.scan)
 
     def inner(self, query: object) -> Sql:
         """The values of a sub-query's first column, for IN."""
@@ -263,7 +265,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             order.append(Order(column, descending))
         ties = [*self.order[:_MOST_TIES]]
         if self.scan is not None:
-            ties += _newest_first(self.scan)
+            ties += newest_first_of(self.scan)
         order += [one for one in ties if one not in order]
         own: list[Order] = []
         scan = self.scan
@@ -286,11 +288,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             if relation == self.relation and most <= rows:
                 return self
         if self.is_whole and self.scan is not None:
-            by_time, keys = _newest_first(self.scan), self._own_order(self.scan)
+            by_time, keys = newest_first_of(self.scan), self._own_order(self.scan)
             if keys and self.scan.take_first(sql_of_order(keys), rows + offset):
                 if keys == by_time:
                     self.scan.newest = rows + offset
-                elif keys == _turned(by_time):
+                elif keys == turned(by_time):
                     self.scan.oldest = rows + offset
         order, skipped = self.newest_first(), f" OFFSET {offset:d}" if offset else ""
         relation = of(
@@ -307,7 +309,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     def ordered(self) -> Sql:
         """ORDER BY what the rows are ordered by."""
-        if self.scan is not None and self.order in ((), _newest_first(self.scan)):
+        if self.scan is not None and self.order in ((), newest_first_of(self.scan)):
             return of("ORDER BY {} DESC", moment(self.scan))
         return Sql(order_by(self.order))
 
@@ -323,7 +325,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     def _own_order(self, scan: ScanBuilder) -> tuple[Order, ...]:
         """By columns of the scan itself; none: it cannot be said so."""
-        by_time = _newest_first(scan)
+        by_time = newest_first_of(scan)
         return self.keys if self.order not in ((), by_time) else by_time
 
     def reversed(self) -> "Table":
@@ -332,7 +334,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         if not self.order and self.scan is not None:
             keys = self.newest_first()
         return msgspec.structs.replace(
-            self, order=_turned(self.newest_first()), keys=_turned(keys)
+            self, order=turned(self.newest_first()), keys=turned(keys)
         )
 
     def grouped(
@@ -386,28 +388,3 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """`fields.a` is `a`, unless that is a column of the entry."""
         short = name.removeprefix(FIELDS_PREFIX)
         return name if not self.is_open or short in COLUMN_NAMES else short
-
-
-def order_by(order: Sequence[Order]) -> str:
-    """Of columns, whose names are ours."""
-    return f"ORDER BY {sql_of_order(order).text}" if order else ""
-
-
-def sql_of_order(order: Sequence[Order]) -> Sql:
-    """What stands behind ORDER BY."""
-    text = ", ".join(
-        f"{one.column.text} {'DESC' if one.descending else 'ASC'} NULLS LAST"
-        for one in order
-    )
-    return Sql(text, tuple(value for one in order for value in one.column.params))
-
-
-def _newest_first(scan: ScanBuilder) -> tuple[Order, ...]:
-    return (
-        Order(scan.own("timestamp"), descending=True),
-        Order(scan.own("id"), descending=True),
-    )
-
-
-def _turned(order: Sequence[Order]) -> tuple[Order, ...]:
-    return tuple(Order(one.column, not one.descending) for one in order)

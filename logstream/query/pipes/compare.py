@@ -19,13 +19,14 @@ from logstream.core.sql import Sql
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import span_text
 from logstream.query.fragments import join, of
+from logstream.query.orders import Order
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.drop import Drop
 from logstream.query.pipes.eval import Eval
 from logstream.query.pipes.fields import Fields
 from logstream.query.pipes.rename import Rename
 from logstream.query.pipes.top import MAX_ROWS, Top
-from logstream.query.tables import Order, Table
+from logstream.query.tables import Table
 from logstream.query.values import Typed, Value, typed
 
 if TYPE_CHECKING:

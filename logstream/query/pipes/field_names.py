@@ -10,9 +10,10 @@ from logstream.core.sql import Sql
 from logstream.query.entry_fields import fields_json
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.fragments import of
+from logstream.query.orders import Order
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.facets import SAMPLE
-from logstream.query.tables import Order, Table
+from logstream.query.tables import Table
 from logstream.query.values import Typed
 
 _BODY = (

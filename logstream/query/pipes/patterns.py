@@ -12,9 +12,10 @@ import msgspec
 from logstream.core.sql import Sql
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.fragments import of
+from logstream.query.orders import Order
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.columns import MESSAGE, from_text, text_column
-from logstream.query.tables import Order, Table
+from logstream.query.tables import Table
 from logstream.query.templates import TEMPLATES
 from logstream.query.values import Typed, Value, as_time
 from logstream.query.varying import masked, shape

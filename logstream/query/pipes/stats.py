@@ -16,8 +16,9 @@ from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import Call, Expression, Name, Span, name_text
 from logstream.query.expressions.parser import parse_expression
 from logstream.query.expressions.sql import value_of
+from logstream.query.orders import Order
 from logstream.query.pipes import Pipe
-from logstream.query.tables import Order, Table
+from logstream.query.tables import Table
 from logstream.query.values import Typed, typed
 
 _SIGNS = (*"+-*/%=<>~,", "==", "!=", "<>", "<=", ">=", "!~")

@@ -21,9 +21,10 @@ from logstream.query.expressions.time_functions import (
 from logstream.query.expressions.tokens import Mark
 from logstream.query.fragments import of
 from logstream.query.grouping import MERGED_COUNT, grouped
+from logstream.query.orders import Order
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.stats import GroupKey, parse_keys
-from logstream.query.tables import Order, Table
+from logstream.query.tables import Table
 from logstream.query.values import Merged, Typed, Value, as_text
 
 MAX_BUCKETS = 10_000

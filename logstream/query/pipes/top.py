@@ -8,9 +8,10 @@ from logstream.query.expressions.sql import value_of
 from logstream.query.expressions.tokens import Mark
 from logstream.query.fragments import join, of
 from logstream.query.grouping import MERGED_COUNT
+from logstream.query.orders import Order
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.stats import GroupKey, parse_keys
-from logstream.query.tables import Order, Table
+from logstream.query.tables import Table
 from logstream.query.values import Merged, Typed, typed
 
 COUNT = "count"

@@ -13,9 +13,10 @@ from logstream.core.sql import Sql
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.nodes import name_text, span_text
 from logstream.query.fragments import of
+from logstream.query.orders import Order
 from logstream.query.pipes import Pipe
 from logstream.query.pipes.columns import MESSAGE, text_column
-from logstream.query.tables import Order, Table
+from logstream.query.tables import Table
 from logstream.query.values import Typed, Value, as_time
 
 MESSAGES = 100
