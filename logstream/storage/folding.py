@@ -41,7 +41,7 @@ def fold(hub: Hub, partition: Partition) -> bool:
         partition.tail.clear()
         try:
             with hub.shredding.off(partition.names.wide), hub.writing() as cursor:
-                moved = _fold(cursor, partition.name, rows)
+                moved = _fold(cursor, partition, rows)
         except (duckdb.Error, StorageError) as error:
             _log.warning("The end of %s was not folded: %s", partition.day, error)
             return False
@@ -51,9 +51,15 @@ def fold(hub: Hub, partition: Partition) -> bool:
         return True
 
 
-def _fold(cursor: duckdb.DuckDBPyConnection, name: str, rows: int) -> int:
-    """The last rows of a day, and the segments that they came with. How many rows."""
+def _fold(cursor: duckdb.DuckDBPyConnection, partition: Partition, rows: int) -> int:
+    """The last rows of a day, and the segments that they came with. How many rows. What
+    was compacted stays where it is: its skip index tells of it by the numbers of rows.
+    """
+    name = partition.name
     first, end = _last(cursor, f"{name}.entries", rows)
+    if partition.generation:
+        text = f"SELECT rows FROM {name}.compacted"
+        first = max(first, cursor.execute(text).fetchall()[0][0])
     segments = cursor.execute(
         f"SELECT count(DISTINCT id >> {ID_LINE_BITS}) FROM {name}.entries "
         "WHERE rowid BETWEEN ? AND ?",

@@ -97,11 +97,14 @@ class OpenDays:
         if path is not None and state == state_of(path):
             partition.counted, partition.deletions = before.counted, before.deletions
         partition.on_write = partial(self._statistics.drop, day)
-        complete = path is not None and self._statistics.of(day, path) is not None
+        known = None if path is None else self._statistics.of(day, path)
+        if known is not None and (order := known.compaction) is not None:
+            partition.compacted = order.key, order.rows, order.late
         if path is not None and wal_of(path).exists():
+            partition.compacted = None
             partition.mark_dirty(1)  # left by a crash: rows that are not checkpointed
             partition.names.wide = True  # they may be of any kind
-        attach_when_free(self._hub, partition, has_tables=complete)
+        attach_when_free(self._hub, partition, has_tables=known is not None)
         return partition
 
     def add(self, partition: Partition) -> None:

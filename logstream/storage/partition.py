@@ -60,6 +60,9 @@ class Partition:
             self.name += f"g{self.generation}"
         self.plan: object = None
         """Its skip index and what goes with it; the planner's own."""
+        self.compacted: tuple[str, int, int] | None = None
+        """Key and rows of its compaction, and late entries, as of when it was opened;
+        None: it is to be asked."""
         self._lock = threading.Lock()
         self.dirty_rows = 0
         """Rows loaded since the last checkpoint; fields of those are slow to read."""

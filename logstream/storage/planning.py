@@ -49,8 +49,9 @@ class Plan(msgspec.Struct, frozen=True):
 
     index: SkipIndex | None
     had_late: bool
-    in_place: bool = False
-    """The number of each row is its place, or behind all of them for a late one."""
+    in_place: bool | None = None
+    """The number of each row is its place, or behind all of them for a late one; None:
+    nobody asked."""
 
 
 def is_indexed(db: duckdb.DuckDBPyConnection, partition: Partition) -> bool:
@@ -133,7 +134,7 @@ def look_into(
         need,
         blocks,
         late=late,
-        by_row=by_row and plan.in_place and not partition.deletions,
+        by_row=by_row and _is_in_place(db, partition, plan),
     )
 
 
@@ -220,25 +221,33 @@ def _plan_of(db: duckdb.DuckDBPyConnection, partition: Partition) -> Plan:
         return partition.plan
     plan = Plan(None, had_late=True)
     if partition.path is not None and partition.generation:
-        text = f"SELECT key, rows FROM {partition.name}.compacted"
-        key, rows = db.execute(text).fetchall()[0]
+        if partition.compacted is not None:
+            key, rows, late = partition.compacted
+        else:
+            text = f"SELECT key, rows FROM {partition.name}.compacted"
+            key, rows = db.execute(text).fetchall()[0]
+            late = _late(db, partition, rows)
         index = open_index(index_of(partition.path), key=key)
-        late = _late(db, partition, rows) > 0
-        in_place = index is not None and index.in_place
-        in_place = in_place and _are_in_place(db, partition, rows)
-        plan = Plan(index, had_late=late, in_place=in_place)
+        plan = Plan(index, had_late=late > 0)
     partition.plan = plan
     return plan
 
 
-def _are_in_place(
-    db: duckdb.DuckDBPyConnection, partition: Partition, rows: int
+def _is_in_place(
+    db: duckdb.DuckDBPyConnection, partition: Partition, plan: Plan
 ) -> bool:
     """Whether all that was compacted is where it was then: none was deleted or moved,
     which DuckDB does by giving rows numbers behind all others.
     """
-    text = f"SELECT count(*) FROM {partition.name}.entries WHERE rowid < {rows:d}"
-    return bool(db.execute(text).fetchall()[0][0] == rows)
+    if partition.deletions or plan.index is None or not plan.index.in_place:
+        return False
+    if plan.in_place is None:
+        rows = plan.index.rows
+        text = f"SELECT count(*) FROM {partition.name}.entries WHERE rowid < {rows:d}"
+        held = int(db.execute(text).fetchall()[0][0])
+        plan = replace(plan, in_place=held == rows)
+        partition.plan = plan
+    return bool(plan.in_place)
 
 
 def _late(db: duckdb.DuckDBPyConnection, partition: Partition, rows: int) -> int:

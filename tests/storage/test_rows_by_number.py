@@ -4,6 +4,7 @@ from typing import Any
 
 from logstream.query import compile_filter
 from logstream.query.query import compile_query
+from logstream.storage.folding import fold
 from logstream.storage.planning import Look, look_into
 from logstream.storage.selection import Selection
 from logstream.storage.skip_index import BLOCK_ROWS
@@ -126,3 +127,31 @@ def test_they_are_not_told_of_a_day_in_which_entries_were_moved(store: Store) ->
     day.plan = None
     assert not looked(store, WANTED).by_row
     assert answers(store, WANTED) == before
+
+
+def test_what_was_compacted_is_not_folded(store: Store) -> None:
+    """Though the tail is taken to be longer than what came since."""
+    a_day(store)
+    store.load(entry(7, "db", kind="odd", trace="late"))
+    assert store.partitions.checkpoint(lambda _: True) == 1
+    (day,) = store.partitions.attached()
+    for _ in range(40):
+        day.tail.add(100, 1)
+    assert fold(store.hub, day)
+    assert looked(store, WANTED).by_row
+    assert answers(store, WANTED)[0] == 101
+
+
+def test_what_is_known_of_a_day_is_not_asked_again(store: Store) -> None:
+    a_day(store)
+    (day,) = store.partitions.attached()
+    before = answers(store, WANTED)
+    with day.writers.alone(5) as alone:
+        assert alone
+        store.partitions._open.close(day)
+    (day,) = store.partitions.readable([DAY])
+    assert day.compacted is not None
+    assert day.compacted[1:] == (ROWS, 0)
+    assert answers(store, WANTED) == before
+    store.load(entry(7, "db", kind="odd", trace="late"))
+    assert answers(store, "trace:late")[0] == 1
