@@ -1,5 +1,7 @@
 """Rows of a query or of SQL, on standard output."""
 
+import re
+
 import typer
 
 from logstream.cli.charts.blocks import columns, has_blocks
@@ -8,6 +10,7 @@ from logstream.cli.tables import BAR_CELLS, bar, write_table
 from logstream.core.results import Kind, ResultColumn, Table
 
 _SHORT_CELLS = 10
+_BEYOND_MS = re.compile(r"(\.\d{3})\d+")
 _NUMBERS = ("integer", "number", "duration")
 
 
@@ -22,6 +25,7 @@ def write_rows(
     names = [column.name for column in table.columns]
     if output is OutputFormat.table:
         numbers = [column.name for column in table.columns if column.kind in _NUMBERS]
+        times = [column.name for column in table.columns if column.kind == "time"]
         rows = [
             [
                 _shown(value, column)
@@ -32,7 +36,7 @@ def write_rows(
         if bars:
             _add_bars(rows, [row[names.index(bars)] for row in table.rows])
             names.append("")
-        write_table(names, rows, numbers=numbers, color=color)
+        write_table(names, rows, numbers=numbers, whole=times, color=color)
     else:
         write_records(names, table.rows, output)
     if table.truncated and (output is not OutputFormat.table or is_terminal()):
@@ -62,13 +66,17 @@ def _add_bars(rows: list[list[object]], values: list[object]) -> None:
 
 
 def _shown(value: object, column: ResultColumn) -> object:
-    """A value for a cell: objects and lists as JSON, numbers with few digits."""
+    """A value for a cell: objects and lists as JSON, numbers and, on a terminal, times
+    with few digits.
+    """
     import msgspec
 
     if column.kind == "duration" and isinstance(value, int | float):
         return _span(float(value))
     if isinstance(value, float):
         return f"{value:.6g}"
+    if column.kind == "time" and isinstance(value, str) and is_terminal():
+        return _BEYOND_MS.sub(r"\1", value)
     if isinstance(value, list) and column.name == "trend" and is_terminal():
         return _trend(value)
     if isinstance(value, dict | list | bool):

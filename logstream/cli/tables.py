@@ -21,6 +21,7 @@ STYLES = {
     "fatal": "bold white on red",
 }
 BAR_CELLS = 30
+_WIDE_CELLS = 120
 
 
 def console(*, color: bool = True) -> "Console":
@@ -43,12 +44,14 @@ def write_table(
     rows: Iterable[Sequence[Any]],
     *,
     numbers: Sequence[str] = (),
+    whole: Sequence[str] = (),
     color: bool = True,
 ) -> None:
     """A table that fits the terminal; tab-separated lines in a pipe.
 
     Args:
         numbers: Columns that are aligned to the right.
+        whole: Columns whose values are not wrapped either, if the terminal is wide.
     """
     if not is_terminal():
         for row in rows:
@@ -56,18 +59,20 @@ def write_table(
         return
     from rich.table import Table
 
+    screen = console(color=color)
+    unbroken = {*numbers, *(whole if screen.width >= _WIDE_CELLS else ())}
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         right = column in numbers
         table.add_column(
             column.replace("_", " "),
             justify="right" if right else "left",
-            no_wrap=right,
+            no_wrap=column in unbroken,
             overflow="fold",
         )
     for row in rows:
         table.add_row(*(cell(_shown(value)) for value in row))
-    console(color=color).print(table)
+    screen.print(table)
 
 
 def show(

@@ -199,6 +199,16 @@ def test_a_stats_by_size_has_bars(run_on_terminal: OnTerminal, data: str) -> Non
     assert shown.count("█" * 30) == 3
 
 
+def test_times_in_a_table_are_whole_and_of_milliseconds(
+    run: Run, run_on_terminal: OnTerminal, tmp_path: Path
+) -> None:
+    with logstream.open(tmp_path / "d") as db:
+        db.add([{"timestamp": "2026-01-01T00:00:00.123456789Z", "message": "w " * 90}])
+    asked = ("query", "* | fields timestamp, message", "--data", str(tmp_path / "d"))
+    assert "2026-01-01T00:00:00.123Z" in run_on_terminal(*asked)
+    assert run(*asked).stdout.startswith(b"2026-01-01T00:00:00.123456789Z\t")
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -50,6 +50,7 @@ def templates() -> Iterator[Templates]:
         ("peer /10.0.0.7:5010 and 10.0.0.8.dsl.example.net", "peer <ip> and <ip>"),
         ("10.0.0.1,10.0.0.2 asked", "<ip> asked"),
         ('"GET /v2/a?b=c HTTP/1.1" 200', '"GET <path> HTTP/<num>" <num>'),
+        ("GET / 200 of 1 / 2", "GET <path> <num> of <num> / <num>"),
         ('msg="all is well" n=-5', "msg=<str> n=<num>"),
         ("read https://example.org/a?b=1, done", "read <url>, done"),
         ("from ann.lee@example.org.", "from <email>."),
