@@ -49,7 +49,7 @@ _THERE, _AT_ALL = " there", " at all"
 _KEPT = 2048
 _SETTLED_KEPT = 64
 """Texts: that of a query is the same for all days that know as much."""
-_LONGEST_KEPT = 50_000
+_LONGEST_KEPT = 100_000
 """Characters."""
 
 
