@@ -243,7 +243,10 @@ def _is_in_place(
         return False
     if plan.in_place is None:
         rows = plan.index.rows
-        text = f"SELECT count(*) FROM {partition.name}.entries WHERE rowid < {rows:d}"
+        text = (
+            f"SELECT count(*) FROM {partition.name}.entries "
+            f"WHERE rowid < {rows:d} AND place < {rows:d}"
+        )
         held = int(db.execute(text).fetchall()[0][0])
         plan = replace(plan, in_place=held == rows)
         partition.plan = plan
