@@ -41,7 +41,7 @@ from logstream.query.networks import V6, v4_pattern, v6_ends
 from logstream.query.nodes import And, Expr, Not, Or, fold_tree
 from logstream.query.options import with_options_merged
 from logstream.query.quantities import DURATION, SIZE, UNITS
-from logstream.query.regexps import re2_of
+from logstream.query.regexps import found_by_re2
 from logstream.query.words import escape, words_of
 
 _UNIT = r"([0-9]+(?:\.[0-9]+)?)(us|\x{b5}s|\x{3bc}s|ms|ns|w|d|h|m|s)"
@@ -184,7 +184,7 @@ def _test(condition: OfText | NumberBetween, text: Sql) -> Sql:
         case TextBetween(_, low, high):
             return text_between(text, low, high)
         case Fits(_, pattern):
-            return of("match({}, ?)", text, re2_of(pattern))
+            return of("match({}, ?)", text, found_by_re2(pattern))
         case NumberBetween(_, low_number, high_number):
             return _between(of("toFloat64OrNull({})", text), low_number, high_number)
         case QuantityBetween():

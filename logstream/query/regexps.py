@@ -92,7 +92,8 @@ _PLACES: dict[Any, Place] = {
     op.AT_BOUNDARY: "boundary",
     op.AT_NON_BOUNDARY: "inside",
 }
-_RE2_PLACES = {"start": r"\A", "end": r"\z", "boundary": r"\b", "inside": r"\B"}
+_INSIDE = r"\B"
+_RE2_PLACES = {"start": r"\A", "end": r"\z", "boundary": r"\b", "inside": _INSIDE}
 
 
 @lru_cache(maxsize=256)
@@ -283,6 +284,35 @@ def steps_of(pattern: Pattern) -> int:
             return steps_of(part)
         case _:
             return 1
+
+
+def found_by_re2(pattern: Pattern) -> str:
+    r"""The text that RE2 takes to look for it in a text.
+
+    RE2 goes by bytes: between those of one character, none of a word, is a `\B`. So
+    what may be nothing but that has to come behind a whole character.
+    """
+    text = re2_of(pattern)
+    if _INSIDE in text and _may_be_inside(pattern):
+        return rf"(?s:\A|.)(?:{text})"
+    return text
+
+
+def _may_be_inside(pattern: Pattern) -> bool:
+    r"""Whether it matches where there is nothing but a `\B`."""
+    match pattern:
+        case Chars():
+            return False
+        case At(place):
+            return place == "inside"
+        case Sequence(parts):
+            return all(map(_may_be_inside, parts))
+        case Choice(parts):
+            return any(map(_may_be_inside, parts))
+        case Repeat(part, least):
+            return least == 0 or _may_be_inside(part)
+        case Group(part):
+            return _may_be_inside(part)
 
 
 def re2_of(pattern: Pattern) -> str:

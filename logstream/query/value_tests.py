@@ -24,7 +24,7 @@ from logstream.query.quantities import (
     UNIT_LETTERS,
     UNITS,
 )
-from logstream.query.regexps import re2_of
+from logstream.query.regexps import found_by_re2
 from logstream.query.words import escape
 
 _ZEROS = "0" * 32
@@ -40,7 +40,7 @@ def test_of(condition: OfText | NumberBetween, text: Sql) -> Sql:
         case TextBetween(_, low, high):
             return text_between(text, low, high)
         case Fits(_, pattern):
-            return of("regexp_matches({}, ?)", text, re2_of(pattern))
+            return of("regexp_matches({}, ?)", text, found_by_re2(pattern))
         case InNetwork():
             return _in_network(condition, text)
         case QuantityBetween(_, _, _, low_value, high_value):

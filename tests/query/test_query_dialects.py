@@ -136,6 +136,7 @@ DUCKDB = {
         "field_sql",
         "field_forms",
         "patching",
+        "grouping",
         "value_tests",
         "spoken",
         "values",

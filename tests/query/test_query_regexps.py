@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from logstream.core.errors import BadRequest
 from logstream.query.automaton import Automaton
-from logstream.query.regexps import pattern_of, re2_of
+from logstream.query.regexps import found_by_re2, pattern_of
 
 ATOMS = [
     "a",
@@ -54,9 +54,30 @@ def test_all_three_find_the_same(store: Store, pattern: str, texts: list[str]) -
         # In the empty text, Python before 3.14 finds no \B; RE2 does.
         assert not text or found == bool(re.search(pattern, text, re.ASCII))
     rows = store.db.execute(
-        "SELECT regexp_matches(unnest(?), ?)", [texts, re2_of(tree)]
+        "SELECT regexp_matches(unnest(?), ?)", [texts, found_by_re2(tree)]
     ).fetchall()
     assert [found for (found,) in rows] == expected
+
+
+@pytest.mark.parametrize("pattern", [r"\B", r"(a|\B)", r"\B$|\Bx*", r"x\B", r"\B.\B"])
+def test_no_place_is_inside_of_a_character(store: Store, pattern: str) -> None:
+    tree = pattern_of(pattern, "")
+    texts = [
+        "1\u00e91",
+        "\u00e9",
+        "a",
+        "1",
+        "",
+        "\u00e9\u00e9",
+        "x1",
+        "11",
+        "x\u20ac",
+        "- -",
+    ]
+    rows = store.db.execute(
+        "SELECT regexp_matches(unnest(?), ?)", [texts, found_by_re2(tree)]
+    ).fetchall()
+    assert [found for (found,) in rows] == [*map(Automaton(tree).finds, texts)]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +101,7 @@ def test_flags_and_classes(
     for text, expected in ((finds, True), (misses, False)):
         assert Automaton(tree).finds(text) is expected
         rows = store.db.execute(
-            "SELECT regexp_matches(?, ?)", [text, re2_of(tree)]
+            "SELECT regexp_matches(?, ?)", [text, found_by_re2(tree)]
         ).fetchall()
         assert rows == [(expected,)]
 
