@@ -79,6 +79,12 @@ _SHAPE = (
     "'[0-9]+', '<num>', 'g')"
 )
 
+_PARTS = ", ".join(
+    f"count(*) FILTER (timestamp >= lo + (hi - lo) / 10 * {part}) AS n{part}"
+    for part in range(1, 10)
+)
+_SUMS = ", ".join(f"sum(n{part}) AS n{part}" for part in range(1, 10))
+
 STATS = (
     Case(
         "status:>=500 | stats count() by source",
@@ -169,14 +175,15 @@ STATS = (
     ),
     Case(
         "* | patterns limit 20",
-        f"WITH RECURSIVE m AS MATERIALIZED (SELECT {_SHAPE} AS pattern, sum(n) AS n, "
-        "min(a) AS a, max(z) AS z, any_value(t) AS t FROM (SELECT "
-        "translate(t, '123456789', '000000000') AS s, sum(n) AS n, min(a) AS a, "
-        "max(z) AS z, any_value(t) AS t FROM (SELECT message AS t, count(*) AS n, "
-        "min(timestamp) AS a, max(timestamp) AS z FROM {entries} GROUP BY 1) "
-        f"GROUP BY 1) GROUP BY 1), {TEMPLATES} SELECT name, sum(n) AS n, min(a), "
-        "max(z), any_value(t) FROM m JOIN named USING (pattern) GROUP BY 1 "
-        "ORDER BY n DESC LIMIT 20",
+        "WITH RECURSIVE b AS (SELECT min(timestamp) AS lo, max(timestamp) AS hi "
+        "FROM {entries}), m AS MATERIALIZED (SELECT "
+        f"{_SHAPE} AS pattern, sum(n) AS n, min(a) AS a, max(z) AS z, any_value(t) "
+        f"AS t, {_SUMS} FROM (SELECT translate(t, '123456789', '000000000') AS s, "
+        f"sum(n) AS n, min(a) AS a, max(z) AS z, any_value(t) AS t, {_SUMS} FROM "
+        f"(SELECT message AS t, count(*) AS n, min(timestamp) AS a, max(timestamp) "
+        f"AS z, {_PARTS} FROM {{entries}}, b GROUP BY 1) GROUP BY 1) GROUP BY 1), "
+        f"{TEMPLATES} SELECT name, sum(n) AS n, min(a), max(z), any_value(t), {_SUMS} "
+        "FROM m JOIN named USING (pattern) GROUP BY 1 ORDER BY n DESC LIMIT 20",
     ),
     Case(
         "* | facets 10",
