@@ -1,6 +1,7 @@
 """A day whose fields are together is read in the form that is the quicker one there."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -40,23 +41,17 @@ def chosen(text: str) -> Selection:
 
 
 @pytest.mark.parametrize("compacted", [False, True])
+@pytest.mark.parametrize(("rows", "together"), [(wide, True), (narrow, False)])
 def test_a_day_of_many_names_is_read_in_the_safe_form(
-    store: Store, compacted: bool
+    store: Store,
+    rows: Callable[[int], list[dict[str, Any]]],
+    together: bool,
+    compacted: bool,
 ) -> None:
-    store.load(*wide(MAX_NAMES * 4))
+    store.load(*rows(MAX_NAMES * 4))
     if compacted:
         compact(store)
-    assert looked(store).together
-
-
-@pytest.mark.parametrize("compacted", [False, True])
-def test_a_day_of_few_names_is_read_in_the_fast_form(
-    store: Store, compacted: bool
-) -> None:
-    store.load(*narrow(MAX_NAMES * 4))
-    if compacted:
-        compact(store)
-    assert not looked(store).together
+    assert looked(store).together == together
 
 
 def test_what_most_of_the_rows_are_decides(store: Store) -> None:
