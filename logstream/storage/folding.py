@@ -21,7 +21,6 @@ from logstream.storage import checkpoints
 from logstream.storage.applied import number_of
 from logstream.storage.hub import Hub
 from logstream.storage.partition import Partition
-from logstream.storage.tail import is_large
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +34,8 @@ def fold(hub: Hub, partition: Partition) -> bool:
     if not checkpoints.has_room(partition):
         return False
     with partition.writers.alone(0) as alone:
-        if not alone or is_large(partition.dirty_rows, partition.logged_bytes()):
-            return False  # what is so large ends the tail with its checkpoint
+        if not alone:
+            return False
         # Rows that are not checkpointed lie behind it, and go the same way.
         rows = partition.tail.rows + partition.dirty_rows
         partition.tail.clear()

@@ -11,11 +11,6 @@ _MOST_BYTES = 8 << 20
 """A row group of so much is none of a tail, and a tail of so much is folded."""
 
 
-def is_large(rows: int, size: int) -> bool:
-    """Whether a row group of this, in bytes of the log, is none of a tail."""
-    return rows >= MOST_ROWS or size >= _MOST_BYTES
-
-
 class Tail:
     """Thread-safe."""
 
@@ -47,7 +42,7 @@ class Tail:
             size: Bytes of the write-ahead log.
         """
         with self._lock:
-            if is_large(rows, size):
+            if rows >= MOST_ROWS or size >= _MOST_BYTES:
                 self._groups = self._rows = self._bytes = 0
             elif rows:
                 self._groups += 1

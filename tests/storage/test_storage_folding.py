@@ -121,19 +121,6 @@ def test_rows_that_are_not_checkpointed_yet_go_with_it(store: Store) -> None:
     assert day_of(store).dirty_rows == 0
 
 
-def test_rows_that_are_not_checkpointed_end_it_if_they_are_many(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(store, GROUPS - 1)
-    day_of(store).tail.add(1, 1)  # so it is due
-    monkeypatch.setattr(tail, "MOST_ROWS", 100)
-    store.load(*(entry(at, "a") for at in range(100)))
-    assert not folding.fold(store.hub, day_of(store))
-    assert checkpoint(store) == 1
-    assert not day_of(store).tail.is_due
-    assert groups(store) == [*[2] * (GROUPS - 1), 100]
-
-
 def test_large_row_groups_stay_as_they_are(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
