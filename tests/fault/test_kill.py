@@ -32,8 +32,8 @@ LOAD_POINTS = (
     ("load-between-days:2", "load-between-days:6", "load-committed:3"),
     ("partition-attach:2", "retire-begin:3", "retire-deleted:3"),
     ("checkpoint-begin:2", "checkpoint-midway:1", "checkpoint-end:1"),
-    ("fold-begin:1", "fold-moved:1", "fold-moved:2", "fold-midway:2"),
-    ("fold-committed:1", "fold-checkpoint:1", "fold-checkpoint:2", "fold-end:3"),
+    ("fold-begin:1", "fold-moved:1", "fold-moved:2", "fold-midway:1"),
+    ("fold-committed:1", "fold-checkpoint:1", "fold-end:1"),
 )
 COMPACTION_POINTS = (
     ("compact-copy:1", "compact-copied:1", "compact-midway:1", "compact-verify:1"),
