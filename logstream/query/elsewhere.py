@@ -1,8 +1,9 @@
 """What other query languages call things: what to write here instead, for errors."""
 
-import difflib
 from collections.abc import Iterable
 from typing import Final
+
+from logstream.config.nearest import nearest
 
 _PIPES: Final = {
     **dict.fromkeys(("table", "keep", "project", "select"), "fields a, b"),
@@ -51,6 +52,7 @@ _AGGREGATES: Final = {
     **dict.fromkeys(("count_over_time", "hits"), "count()"),
     **dict.fromkeys(("sum_over_time",), "sum(a)"),
     **dict.fromkeys(("rate_sum", "bytes_rate", "bytes_over_time"), "rate(a)"),
+    **dict.fromkeys(("limit",), "count() by a limit 5"),
     **dict.fromkeys(("countif",), "count_if(a > 1), or count() if (level:error)"),
 }
 _FUNCTIONS: Final = {
@@ -92,6 +94,8 @@ _BEHIND: Final = {
     **dict.fromkeys(("span",), "it as in timechart 5m count(), or by _time(5m)"),
     **dict.fromkeys(("having",), "| where n > 1"),
     **dict.fromkeys(("order",), "| sort by n desc"),
+    **dict.fromkeys(("descending",), "desc"),
+    **dict.fromkeys(("ascending",), "asc"),
     **dict.fromkeys(("group",), "by a"),
 }
 
@@ -101,7 +105,10 @@ def pipe_hint(name: str, known: Iterable[str]) -> str:
     return _hint(_PIPES.get(name), name, known, "")
 
 
-def aggregate_hint(name: str, known: Iterable[str]) -> str:
+def aggregate_hint(name: str, known: Iterable[str], option: str | None) -> str:
+    """The same; `option` is what could have stood there too, and is near."""
+    if option is not None and name not in _AGGREGATES:
+        return f": did you mean {option}?"
     return _hint(_AGGREGATES.get(name), name, known, "()")
 
 
@@ -126,5 +133,5 @@ def apart_hint(word: str, value: str) -> str:
 def _hint(found: str | None, name: str, known: Iterable[str], mark: str) -> str:
     if found is not None:
         return f": write {found}"
-    near = difflib.get_close_matches(name, known, n=1)
-    return f": did you mean {near[0]}{mark}?" if near else ""
+    near = nearest(name, known)
+    return f": did you mean {near}{mark}?" if near else ""

@@ -9,13 +9,13 @@ own column or a field. Behind `stats`, `fields` and their like it is closed: it 
 columns that it has.
 """
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from logstream.config.nearest import nearest
 from logstream.core.errors import BadRequest
 from logstream.core.results import Kind
 from logstream.core.sql import Sql
@@ -95,8 +95,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         if not self.is_open and (called := f"{name}()") in self.columns:
             return self.columns[called]  # `count` for what `stats count()` made
         if not self.is_open or self.scan is None:
-            near = difflib.get_close_matches(name, self.columns, n=1)
-            hint = f": did you mean {near[0]}?" if near else "."
+            near = nearest(name, self.columns)
+            hint = f": did you mean {near}?" if near else "."
             known = ", ".join(list(self.columns)[:20])
             raise BadRequest(
                 f"There is no column {name!r} here{hint} There are {known}."

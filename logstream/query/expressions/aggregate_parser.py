@@ -13,7 +13,8 @@ def parse_aggregate(cursor: Cursor) -> Aggregate:
     start = cursor.here
     function = cursor.name("a function such as count()").lower()
     if function not in AGGREGATES:
-        hint = aggregate_hint(function, AGGREGATES)
+        near = cursor.near(start)
+        hint = aggregate_hint(function, AGGREGATES, near)
         cursor.fail(f"there is no {function}() to compute here{hint}", start)
     arguments: list[Expression] = []
     if function == "count" and not cursor.sees("("):
@@ -34,7 +35,7 @@ def parse_aggregate(cursor: Cursor) -> Aggregate:
         cursor.fail("write quantile(took, 0.95), with a number from 0 to 1", start)
     condition = _condition(cursor)
     name = None
-    if cursor.accept_word("as") or (cursor.sees_name() and not _sees_call(cursor)):
+    if cursor.accept_word("as") or _sees_short_name(cursor):
         name = cursor.name("its name")
     return Aggregate(function, tuple(arguments), condition, name)
 
@@ -47,6 +48,12 @@ def _condition(cursor: Cursor) -> Expr | None:
     condition = cursor.filter()
     cursor.expect(")")
     return condition
+
+
+def _sees_short_name(cursor: Cursor) -> bool:
+    """Whether a name comes next: one of the aggregate, without `as`."""
+    is_over = cursor.sees_word("by")
+    return not is_over and cursor.sees_name() and not _sees_call(cursor)
 
 
 def _sees_call(cursor: Cursor) -> bool:

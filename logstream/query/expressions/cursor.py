@@ -1,8 +1,10 @@
 """The cursor: where a parser of pipes stands in the text."""
 
 import re
+from collections.abc import Iterator
 from typing import NoReturn
 
+from logstream.config.nearest import nearest
 from logstream.query.expressions.nodes import KEYWORDS, span_text
 from logstream.query.expressions.tokens import MAX_SPAN_S, Mark, Piece, piece_at
 from logstream.query.lexer import syntax_error
@@ -31,6 +33,9 @@ def _with_backslash(found: re.Match[str]) -> str:
     return '\\"' if found[0] == '"' else found[0]
 
 
+_Place = tuple[int, int, Piece | None]
+
+
 class Cursor:
     """Reads pieces one by one; the text of filters in between is for `parse_prefix`."""
 
@@ -41,6 +46,9 @@ class Cursor:
         self._deepest = 0
         self._nodes = 0
         self._here: Piece | None = None
+        self._last: Piece | None = None
+        self._asked: dict[int, set[str]] = {}
+        """Words that could have stood where another one does, by its offset."""
 
     @property
     def here(self) -> Piece:
@@ -53,14 +61,15 @@ class Cursor:
         piece = self.here
         self._at = piece.end
         self._here = None
+        self._last = piece
         return piece
 
-    def mark(self) -> tuple[int, int]:
+    def mark(self) -> _Place:
         """To come back to by `back`."""
-        return self._at, self._depth
+        return self._at, self._depth, self._last
 
-    def back(self, mark: tuple[int, int]) -> None:
-        self._at, self._depth = mark
+    def back(self, mark: _Place) -> None:
+        self._at, self._depth, self._last = mark
         self._here = None
 
     def sees(self, *signs: str) -> bool:
@@ -84,7 +93,10 @@ class Cursor:
         here = self._here or self.here
         if here.mark is not Mark.NAME or here.is_quoted:
             return False
-        return here.text.lower() in words
+        if here.text.lower() in words:
+            return True
+        self._asked.setdefault(here.start, set()).update(words)
+        return False
 
     def sees_name(self) -> bool:
         here = self.here
@@ -98,12 +110,30 @@ class Cursor:
         return True
 
     def accept_option(self, word: str) -> bool:
-        """`word=`, as SPL has it."""
+        """`limit=`, as SPL has it, or `limit` with a number behind: where a name may
+        stand too.
+        """
         start = self.mark()
-        if self.accept_word(word) and self.accept("="):
+        if self.accept_word(word) and (
+            self.accept("=") or self.here.mark in (Mark.NUMBER, Mark.SPAN)
+        ):
             return True
         self.back(start)
         return False
+
+    def options(self, *words: str) -> Iterator[str]:
+        """Those of the words that stand here, in any order, with or without `=` behind;
+        who gets one reads its value.
+        """
+        found: set[str] = set()
+        while self.sees_word(*words):
+            here = self.next()
+            word = here.text.lower()
+            if word in found:
+                self.fail(f"{word} stands here twice", here)
+            found.add(word)
+            self.accept("=")
+            yield word
 
     def expect_word(self, word: str) -> None:
         if not self.accept_word(word):
@@ -204,7 +234,31 @@ class Cursor:
             self.fail(f"a query has at most {MAX_NODES} names, values and signs")
 
     def expected(self, what: str) -> NoReturn:
-        self.fail(f"expected {what}, found {self.here.shown}")
+        meant = "" if self.near(self.here) == what else self.meant()
+        self.fail(f"expected {what}, found {self.here.shown}{meant}")
+
+    def meant(self) -> str:
+        """The end of an error message: which word what stands here was meant as, or
+        that right before it, which was taken for a name.
+        """
+        if near := self.near(self.here):
+            return f": did you mean {near}?"
+        last = self._last
+        if last is None or self.text[last.end : self.here.start].strip():
+            return ""
+        near = self.near(last)
+        return f": did you mean {near} instead of {last.shown}?" if near else ""
+
+    def near(self, piece: Piece) -> str | None:
+        """Which of the words that could have stood there is nearest."""
+        asked = self._asked.get(piece.start, set())
+        if (
+            piece.mark is not Mark.NAME
+            or piece.is_quoted
+            or piece.text.lower() in asked
+        ):
+            return None
+        return nearest(piece.text, asked)
 
     def fail(self, message: str, at: Piece | None = None) -> NoReturn:
         raise syntax_error(message, (at or self.here).start)

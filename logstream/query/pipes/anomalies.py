@@ -114,9 +114,10 @@ def _shown(number: str) -> str:
 
 def parse(cursor: Cursor) -> Pipe:
     name, threshold = None, THRESHOLD
-    if cursor.accept_word("of"):
-        name = cursor.name("a column")
-    if cursor.accept_word("threshold"):
+    for option in cursor.options("of", "threshold"):
+        if option == "of":
+            name = cursor.name("a column")
+            continue
         here = cursor.here
         if here.mark is not Mark.NUMBER or here.number <= 0:
             cursor.expected("a number above zero")

@@ -69,13 +69,12 @@ class Context(msgspec.Struct, frozen=True):
 
 def parse(cursor: Cursor) -> Pipe:
     rows: dict[str, int] = {}
-    while cursor.sees_word("before", "after"):
-        here = cursor.next()
-        word = here.text.lower()
-        if word in rows:
-            cursor.fail(f"{word} stands here twice", here)
-        rows[word] = cursor.whole("a number of entries", most=MOST)
-    name = cursor.name("a field") if cursor.accept_word("by") else "source"
+    name = "source"
+    for option in cursor.options("before", "after", "by"):
+        if option == "by":
+            name = cursor.name("a field")
+        else:
+            rows[option] = cursor.whole("a number of entries", most=MOST)
     if not rows:
         return Context(name=name)
     return Context(rows.get("before", 0), rows.get("after", 0), name)

@@ -94,4 +94,5 @@ _BODY = (
 def parse(cursor: Cursor) -> Pipe:
     if cursor.at_end():
         return Facets()
+    cursor.accept_option("limit")
     return Facets(cursor.whole("a number of values", least=1, most=100))

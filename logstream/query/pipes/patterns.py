@@ -126,8 +126,10 @@ def _edges(table: Table) -> str:
 
 
 def parse(cursor: Cursor) -> Pipe:
-    source = cursor.name("a column") if cursor.accept_word("from") else MESSAGE
-    rows = ROWS
-    if cursor.accept_word("limit"):
-        rows = cursor.whole("a number of rows", least=1, most=10_000)
+    source, rows = MESSAGE, ROWS
+    for option in cursor.options("from", "limit"):
+        if option == "from":
+            source = cursor.name("a column")
+        else:
+            rows = cursor.whole("a number of rows", least=1, most=10_000)
     return Patterns(source, rows)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from logstream.config.nearest import nearest
 from logstream.query.elsewhere import behind_hint, pipe_hint
 from logstream.query.expressions.cursor import Cursor
 from logstream.query.expressions.tokens import Mark
@@ -86,10 +87,26 @@ def parse_pipe(cursor: Cursor) -> Pipe:
         cursor.fail(f"there is no pipe {name!r}{pipe_hint(name, PIPES)}", start)
     pipe = PIPES[name](cursor)
     if not cursor.at_end():
-        here = cursor.here
-        hint = behind_hint(here.text.lower()) if here.mark is Mark.NAME else ""
-        if not hint and cursor.sees_name() and name in _OF_NAMES:
-            hint = ": write a comma between names"
         wanted = "'|' or the end of the query"
-        cursor.fail(f"expected {wanted}, found {here.shown}{hint}")
+        hint = _hint(cursor, of_names=name in _OF_NAMES)
+        cursor.fail(f"expected {wanted}, found {cursor.here.shown}{hint}")
     return pipe
+
+
+def _hint(cursor: Cursor, *, of_names: bool) -> str:
+    """What to say about what stands behind a whole pipe, behind that."""
+    here = cursor.here
+    is_word = here.mark is Mark.NAME and not here.is_quoted
+    word = here.text.lower() if is_word else ""
+    found = behind_hint(word)
+    if not found and word not in PIPES:
+        found = cursor.meant()
+    if found:
+        return found
+    if of_names and cursor.sees_name():
+        pipe = f", or | {word}" if word in PIPES else ""
+        return f": write a comma between names{pipe}"
+    if word in PIPES:
+        return f": write | {word}"
+    near = nearest(word, PIPES)
+    return f": did you mean | {near}?" if near else ""

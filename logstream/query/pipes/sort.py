@@ -60,7 +60,7 @@ def parse(cursor: Cursor) -> Pipe:
             cursor.fail(f"a sort has at most {MAX_KEYS} keys")
         keys.append(_key(cursor))
     limit = None
-    if cursor.accept_word("limit"):
+    for _ in cursor.options("limit"):
         limit = cursor.whole("a number of rows", most=MOST_ROWS)
     return Sort(tuple(keys), limit)
 

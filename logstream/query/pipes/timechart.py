@@ -241,7 +241,7 @@ def parse(cursor: Cursor) -> Pipe:
         if len(keys) > 1:
             cursor.fail("timechart goes by one field", start)
         key = keys[0]
-        if cursor.accept_option("limit") or cursor.accept_word("limit"):
+        for _ in cursor.options("limit"):
             series = cursor.whole("a number of series", least=1, most=MAX_SERIES)
     shown = [TIME, *(one.shown for one in aggregates)]
     if key is not None:

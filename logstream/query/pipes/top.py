@@ -80,6 +80,8 @@ def _parse(cursor: Cursor, *, is_rare: bool) -> Pipe:
         rows = cursor.whole("a number of rows", least=1, most=MAX_ROWS)
     cursor.accept_word("by")
     keys = parse_keys(cursor)
+    for _ in cursor.options("limit"):
+        rows = cursor.whole("a number of rows", least=1, most=MAX_ROWS)
     names = [key.shown for key in keys]
     if len({*names, COUNT, SHARE}) < len(names) + 2:
         cursor.fail("two columns would have the same name: name one with `as`")

@@ -107,5 +107,7 @@ def parse(cursor: Cursor) -> Pipe:
     names = cursor.names_in_brackets()
     if len({*names, *_MADE}) < len(names) + len(_MADE):
         cursor.fail("two columns would have the same name", start)
-    pause = cursor.span("a span") if cursor.accept_word("maxpause") else None
+    pause = None
+    for _ in cursor.options("maxpause"):
+        pause = cursor.span("a span")
     return Transaction(names, pause)

@@ -107,15 +107,18 @@ def parse(cursor: Cursor) -> Pipe:
     if not cursor.accept_word(*_FORMATS):
         cursor.expected("json or logfmt")
     kind = cast("Format", here.text.lower())
-    source = cursor.name("a column") if cursor.accept_word("from") else MESSAGE
+    source = MESSAGE
     names: tuple[str, ...] = ()
-    if cursor.accept_word("fields"):
+    for option in cursor.options("from", "fields"):
         start = cursor.here
+        if option == "from":
+            source = cursor.name("a column")
+            continue
         names = cursor.names_in_brackets()
         if len(set(names)) < len(names):
             cursor.fail("two columns would have the same name", start)
         if len(names) > MAX_GROUPS:
             cursor.fail(f"at most {MAX_GROUPS} names", start)
-    elif kind == "logfmt":
+    if kind == "logfmt" and not names:
         cursor.expected("`fields` and the names of what to take")
     return Unpack(kind, source, names)
