@@ -7,6 +7,7 @@ a whole or not at all.
 
 import http.client
 import json
+import math
 import random
 import threading
 from collections import Counter
@@ -98,6 +99,9 @@ class Load:
 
     Args:
         poison: Mix in entries that the processor `poison` fails on.
+        few_after: Once so many more entries are acked, there are a few in each batch:
+            what comes in a second is a small row group of each day, and folding has
+            what it waits for.
         enough: Set once so many more entries are acked.
         faulty: The disk fails at times: a query may be refused, but not lack an entry
             without saying so.
@@ -110,12 +114,14 @@ class Load:
         *,
         seed: int,
         poison: bool = False,
+        few_after: float = math.inf,
         enough: int = 500,
         faulty: bool = False,
     ) -> None:
         self._server = server
         self._ledger = ledger
         self._poison = poison
+        self._few_from = ledger.acked + few_after
         self._faulty = faulty
         self._stop = threading.Event()
         self.reached = threading.Event()
@@ -181,12 +187,12 @@ class Load:
         self, connection: http.client.HTTPConnection, chance: random.Random
     ) -> None:
         if chance.random() < 0.5:
-            numbers = self._ledger.take(chance.randrange(1, 60))
+            numbers = self._take(chance, 60)
             lines = self._lines(numbers, chance)
             body = b"[" + b",".join(lines) + b"]"
             self._send(connection, "/api/v1/logs/batch", numbers, body, _JSON)
         else:
-            numbers = self._ledger.take(chance.randrange(1, 300))
+            numbers = self._take(chance, 300)
             body = b"\n".join(self._lines(numbers, chance))
             self._send(connection, "/api/v1/logs/batch", numbers, body, _NDJSON)
 
@@ -194,8 +200,8 @@ class Load:
         self, connection: http.client.HTTPConnection, chance: random.Random
     ) -> None:
         """As a collector does: one batch at a time, with its position; some large."""
-        large = chance.random() < 0.4
-        numbers = self._ledger.take(1100 if large else chance.randrange(1, 100))
+        large = not self._is_few() and chance.random() < 0.4
+        numbers = self._ledger.take(1100) if large else self._take(chance, 100)
         body = b"\n".join(self._lines(numbers, chance, padding=5000 if large else 0))
         position = numbers[-1]
         headers = {**_NDJSON, "LogStream-Positions": json.dumps({POSITION: position})}
@@ -207,6 +213,12 @@ class Load:
         """A query has its entries stored at once, so segments are small and many."""
         self._is_answered(ask(connection, "GET", "/api/v1/logs?limit=1"))
         self._stop.wait(chance.random() * 0.1)
+
+    def _take(self, chance: random.Random, below: int) -> range:
+        return self._ledger.take(chance.randrange(1, 4 if self._is_few() else below))
+
+    def _is_few(self) -> bool:
+        return self._ledger.acked >= self._few_from
 
     def _lines(
         self, numbers: range, chance: random.Random, *, padding: int = 0

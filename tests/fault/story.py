@@ -5,6 +5,7 @@ whole or not at all, and a reader's position is that of its newest stored batch.
 """
 
 import json
+import math
 import os
 import random
 from collections.abc import Mapping
@@ -63,21 +64,27 @@ class Story:
         return server
 
     def load(
-        self, server: ServerProcess, *, enough: int = 500, faulty: bool = False
+        self,
+        server: ServerProcess,
+        *,
+        few_after: float = math.inf,
+        enough: int = 500,
+        faulty: bool = False,
     ) -> Load:
         return Load(
             server,
             self.ledger,
             seed=self.seed * 1000 + self.kills,
             poison=self.poison,
+            few_after=few_after,
             enough=enough,
             faulty=faulty,
         )
 
-    def kill_at(self, point: str) -> None:
+    def kill_at(self, point: str, *, few_after: float = math.inf) -> None:
         with self.serve(point) as server:
             self.armed.touch()
-            with self.load(server):
+            with self.load(server, few_after=few_after):
                 code = server.wait()
             assert code == -9, f"{point} was not reached"
         self.kills += 1

@@ -6,6 +6,7 @@ position is that of its newest stored batch.
 """
 
 import http.client
+import math
 import os
 import random
 import signal
@@ -32,8 +33,13 @@ LOAD_POINTS = (
     ("load-between-days:2", "load-between-days:6", "load-committed:3"),
     ("partition-attach:2", "retire-begin:3", "retire-deleted:3"),
     ("checkpoint-begin:2", "checkpoint-midway:1", "checkpoint-end:1"),
+)
+FOLD_POINTS = (
     ("fold-begin:1", "fold-moved:1", "fold-moved:2", "fold-midway:1"),
     ("fold-committed:1", "fold-checkpoint:1", "fold-end:1"),
+    # Of four, one is the second of its day.
+    ("fold-begin:4", "fold-moved:7", "fold-moved:8", "fold-midway:4"),
+    ("fold-committed:4", "fold-checkpoint:4", "fold-end:4"),
 )
 COMPACTION_POINTS = (
     ("compact-copy:1", "compact-copied:1", "compact-midway:1", "compact-verify:1"),
@@ -52,10 +58,12 @@ _PROCESSES = {"workers": {"kind": "process"}}
 _NO_ANSWER = (OSError, http.client.HTTPException)
 
 
-def _go_through(story: Story, points: tuple[str, ...]) -> None:
+def _go_through(
+    story: Story, points: tuple[str, ...], *, few_after: float = math.inf
+) -> None:
     try:
         for point in points:
-            story.kill_at(point)
+            story.kill_at(point, few_after=few_after)
         story.end()
     except BaseException as error:
         error.add_note(told(SEED, story))
@@ -89,6 +97,25 @@ def test_a_kill_on_the_way_to_the_store_loses_and_doubles_nothing(
     tmp_path: Path, points: tuple[str, ...]
 ) -> None:
     _go_through(Story(tmp_path, SEED, poison=False), points)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("points", FOLD_POINTS)
+def test_a_kill_while_the_end_of_a_day_is_folded_loses_and_doubles_nothing(
+    tmp_path: Path, points: tuple[str, ...]
+) -> None:
+    story = Story(tmp_path, SEED)
+    _go_through(story, points, few_after=10_000)
+    assert any(batch.state == "unknown" for batch in story.ledger.batches)
+
+
+@pytest.mark.timeout(900)
+def test_a_kill_while_a_compacted_day_is_folded_loses_and_doubles_nothing(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path, SEED)
+    story.kill_at_rest("compact-end:3")
+    _go_through(story, ("fold-moved:1", "fold-midway:4", "fold-end:4"), few_after=0)
 
 
 @pytest.mark.timeout(900)

@@ -50,11 +50,12 @@ def _before(owner: Any, name: str, due: Callable[[], bool]) -> None:
 
 
 def _after(owner: Any, name: str, due: Callable[[], bool]) -> None:
+    """A call that returns False has not done it."""
     inner: Wrapped = getattr(owner, name)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         result = inner(*args, **kwargs)
-        if due():
+        if result is not False and due():
             _kill()
         return result
 
