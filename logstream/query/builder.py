@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +13,7 @@ from logstream.core.plan import Grouping, Parts, Plan
 from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
+from logstream.query.fragments import of
 from logstream.query.grouping import names_read
 from logstream.query.nodes import Expr
 from logstream.query.scans import ScanBuilder
@@ -29,6 +31,19 @@ MAX_SCANS = 64
 _ALIAS = re.compile(r"\bc[0-9]+\b")
 
 
+class _United(msgspec.Struct):
+    """What is made of the rows of several relations."""
+
+    name: str
+    made: Callable[[Sql], Sql]
+    parts: list[str] = []
+
+    @property
+    def sql(self) -> Sql:
+        rows = " UNION ALL ".join(f"SELECT * FROM {part}" for part in self.parts)
+        return self.made(Sql(rows))
+
+
 class PlanBuilder:
     """What all tables of one query share.
 
@@ -43,6 +58,8 @@ class PlanBuilder:
         """What "now" is, to all of it."""
         self._scans: list[ScanBuilder] = []
         self._groupings: list[Grouping] = []
+        self._common: dict[str, Sql] = {}
+        self._united: dict[tuple[Query, str], _United] = {}
         self._weights: dict[str, int] = {}
         self._dear: set[str] = set()
         self._aliases = 0
@@ -146,10 +163,48 @@ class PlanBuilder:
 
     def group(self, scan: str, whole: Sql, parts: Parts) -> str:
         """A name for the groups of a scan's rows."""
-        name = f"g{len(self._groupings)}"
+        name = self._new_name()
         found = Grouping(name=name, scan=scan, whole=whole, parts=parts)
         self._groupings.append(found)
         return name
+
+    def common(self, whole: Sql) -> str:
+        """A name for the rows of a SELECT, which is run once however often they are
+        read.
+        """
+        name = self._new_name()
+        self._common[name] = whole
+        return name
+
+    def united(self, what: str, part: str, made: Callable[[Sql], Sql]) -> str:
+        """A common name for what is made of the rows of all parts together, where the
+        query in front is run more than once.
+
+        Args:
+            what: The same for each run.
+            part: A name for the rows of this one.
+            made: A SELECT from one that gives all rows.
+        """
+        key = self.front, what
+        if key not in self._united:
+            self._united[key] = _United(self._new_name(), made)
+        self._united[key].parts.append(part)
+        return self._united[key].name
+
+    def with_common(self, relation: Sql) -> Sql:
+        """One that may read what has a common name."""
+        named = {**self._common, **{one.name: one.sql for one in self._united.values()}}
+        if not named:
+            return relation
+        read = {name: named.keys() & {*names_read(sql)} for name, sql in named.items()}
+        order = [*TopologicalSorter(read).static_order()]
+        listed = ", ".join(f"{name} AS MATERIALIZED ({{}})" for name in order)
+        parts = [named[name] for name in order]
+        return of(f"(WITH {listed} SELECT * FROM {{}})", *parts, relation)
+
+    def _new_name(self) -> str:
+        """Such as `names_read` finds."""
+        return f"g{len(self._groupings) + len(self._common) + len(self._united)}"
 
     def alias(self) -> str:
         self._aliases += 1

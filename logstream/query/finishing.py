@@ -22,7 +22,8 @@ def finish(table: Table, *, limit: int | None = None, ids: bool = False) -> Plan
     parts = [sql for _, sql in found]
     in_order = table.sorted_as == (table.relation, table.newest_first())
     order = "" if in_order else order_by(table.newest_first())
-    sql = of(f"SELECT {marks} FROM {{}} {order}", *parts, table.relation)
+    relation = table.builder.with_common(table.relation)
+    sql = of(f"SELECT {marks} FROM {{}} {order}", *parts, relation)
     columns = [column for column, _ in found]
     return table.builder.build(sql, columns, is_entries=table.is_open)
 

@@ -16,6 +16,7 @@ from logstream.query.finishing import finish
 from logstream.query.limits import check_written_out
 from logstream.query.nodes import Expr, all_of
 from logstream.query.pipes import Pipe
+from logstream.query.pipes.compare import limited_behind
 from logstream.query.pipes.registry import parse_pipe
 from logstream.query.pipes.window import steps_of
 from logstream.query.tables import Table
@@ -78,8 +79,9 @@ class Query:
         """Its rows, as part of a plan."""
         first = builder.scans
         table = builder.entries(self.expr)
-        for at, pipe in steps_of(self.pipes):
-            builder.enter(Query(self.expr, self.pipes[:at]), first)
+        pipes = limited_behind(self.pipes)
+        for at, pipe in steps_of(pipes):
+            builder.enter(Query(self.expr, pipes[:at]), first)
             table = pipe.apply(table)
         return table
 

@@ -149,3 +149,72 @@ def test_a_join_inside_is_compared_too(ask: Any) -> None:
     )
     rows = ask(text, from_ns=DAY + 1440 * MINUTE, to_ns=DAY + 2880 * MINUTE)
     assert rows == [{"s": 1.0, "s_before": 2.0, "s_change": -50.0}]
+
+
+@pytest.fixture(scope="module")
+def ask_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Before: many users and a start; now: one of them and a stop."""
+    before = [f"user {name} left" for name in ("ann", "bob", "cyd", "dee", "eve")]
+    texts = [(at(1), text) for text in (*before, "disk full", "disk full")]
+    texts += [(at(6), "user ann left"), (at(7), "disk gone"), (at(8), "disk gone")]
+    entries = [
+        {"timestamp": when, "level": "info", "source": "a", "message": text}
+        for when, text in texts
+    ]
+    made = Asked(tmp_path_factory.mktemp("users"), entries)
+    yield made
+    made.close()
+
+
+RANGE = {"from_ns": DAY + 5 * MINUTE, "to_ns": DAY + 10 * MINUTE}
+NAMES = "| fields pattern, count | compare | drop count_change"
+
+
+def test_patterns_of_both_ranges_have_the_same_names(ask_users: Any) -> None:
+    assert ask_users("* | patterns | fields pattern", **RANGE) == [
+        {"pattern": "disk gone"}, {"pattern": "user ann left"}
+    ]  # fmt: skip
+    assert ask_users(f"* | patterns {NAMES}", **RANGE) == [
+        {"pattern": "disk gone", "count": 2, "count_before": 0},
+        {"pattern": "user <*> left", "count": 1, "count_before": 5},
+        {"pattern": "disk full", "count": 0, "count_before": 2},
+    ]
+    behind = "* | where level = 'info' | patterns | where count > 0 "
+    assert ask_users(behind + NAMES, **RANGE) == ask_users(
+        f"* | patterns {NAMES}", **RANGE
+    )
+
+
+def test_patterns_of_a_query_inside_keep_to_themselves(ask_users: Any) -> None:
+    inside = "message in (* | patterns limit 1 | fields sample)"
+    text = f"* | where {inside} | stats count() as n"
+    assert ask_users(text, **RANGE) == [{"n": 2}]
+    found = ask_users(f"{text} | compare | drop n_change", **RANGE)
+    assert found == [{"n": 2, "n_before": 1}]
+    text = f"* | where {inside} | patterns | fields pattern, count"
+    assert ask_users(text, **RANGE) == [{"pattern": "disk gone", "count": 2}]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("patterns limit 2", ["disk gone", "user <*> left"]),
+        ("patterns limit 2 | fields pattern, count | head 1", ["disk gone"]),
+        ("stats count() as count by message as pattern | head 2",
+         ["disk full", "disk gone"]),
+        ("stats count() as count by message as pattern | sort by count desc limit 1",
+         ["disk gone"]),
+        # What was there only before comes behind, the most frequent first.
+        ("top 4 message as pattern",
+         ["disk gone", "user ann left", "disk full", "user bob left"]),
+        ("rare 3 message as pattern", ["user ann left", "disk gone", "user bob left"]),
+    ],
+)  # fmt: skip
+def test_limits_are_those_of_what_comes_out(
+    ask_users: Any, text: str, rows: list[str]
+) -> None:
+    found = ask_users(f"* | {text} | compare", **RANGE)
+    assert [row["pattern"] for row in found] == rows
+    figures = {row["pattern"]: row["count_before"] for row in found}
+    known = {"disk gone": 0, "disk full": 2, "user <*> left": 5, "user ann left": 1}
+    assert figures == {one: known.get(one, 1) for one in figures}

@@ -5,11 +5,11 @@ each number `n`, there are `n`, `n_before` and `n_change`, in percent. Without a
 the range right before is meant, or a little earlier, so that buckets of time meet. A
 query without a range is about the last span, or the last day. Times in filters move
 along, as do `from` and `to` beside the query. Columns that are neither numbers nor what
-rows are grouped by are those of now. Behind `top`, the rows are those of now too.
+rows are grouped by are those of now. All groups are compared: what limits the rows in
+front, as `top` does, limits what comes out, first the rows of now.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,13 +24,13 @@ from logstream.query.pipes import Pipe
 from logstream.query.pipes.drop import Drop
 from logstream.query.pipes.eval import Eval
 from logstream.query.pipes.fields import Fields
+from logstream.query.pipes.head import Head
+from logstream.query.pipes.patterns import Patterns
 from logstream.query.pipes.rename import Rename
+from logstream.query.pipes.sort import Sort
 from logstream.query.pipes.top import MAX_ROWS, Top
 from logstream.query.tables import Table
 from logstream.query.values import Typed, Value, typed
-
-if TYPE_CHECKING:
-    from logstream.query.query import Query
 
 _NUMBERS = ("number", "integer", "duration")
 MAX_SPAN_S = 520 * 604_800.0
@@ -59,11 +59,8 @@ class Compare(msgspec.Struct, frozen=True):
                 "compare needs the columns that the rows were grouped by: keep them."
             )
         shift_ns = self._bound(table)
-        front = table.builder.front
-        before = _unlimited(front)
-        found = table.builder.again(before or front, shift_ns)
-        side = "FULL" if before is None else "LEFT"
-        return _Joined(table, found, shift_ns).table([*keys.values()], side)
+        before = table.builder.again(table.builder.front, shift_ns)
+        return _Joined(table, before, shift_ns).table([*keys.values()])
 
     def _bound(self, table: Table) -> int:
         """How far back to look; sees to it that the query has a range."""
@@ -84,19 +81,40 @@ class Compare(msgspec.Struct, frozen=True):
         return span_ns or length_ns + -length_ns % table.step_ns
 
 
-def _unlimited(query: "Query") -> "Query | None":
-    """What ends in `top`, with all values: who leads now may not have led before. None:
-    it does not end so.
+def limited_behind(pipes: Sequence[Pipe]) -> tuple[Pipe, ...]:
+    """The same with limits behind each `compare` instead of right in front of it: who
+    leads now may not have led before.
     """
-    pipes = list(query.pipes)
+    found: list[Pipe] = []
+    for pipe in pipes:
+        rows = _unlimit(found) if isinstance(pipe, Compare) else None
+        found.append(pipe)
+        if rows is not None:
+            found.append(Head(rows))
+    return tuple(found)
+
+
+def _unlimit(pipes: list[Pipe]) -> int | None:
+    """Take the limits at their end away: how many rows those leave; None: all."""
+    rows: list[int] = []
     for at in range(len(pipes) - 1, -1, -1):
-        pipe = pipes[at]
-        if isinstance(pipe, Top):
-            pipes[at] = msgspec.structs.replace(pipe, rows=MAX_ROWS)
-            return type(query)(query.expr, tuple(pipes))
-        if not isinstance(pipe, Fields | Drop | Rename | Eval):
-            break
-    return None
+        match pipes[at]:
+            case Fields() | Drop() | Rename() | Eval():
+                continue
+            case Head(limit):
+                rows.append(limit)
+                del pipes[at]
+                continue
+            case Top() | Patterns() as pipe:
+                rows.append(pipe.rows)
+                pipes[at] = msgspec.structs.replace(pipe, rows=MAX_ROWS)
+            case Sort(keys, int(limit)):
+                rows.append(limit)
+                pipes[at] = Sort(keys)
+            case _:
+                pass
+        break
+    return min(rows, default=None)
 
 
 class _Joined:
@@ -111,7 +129,7 @@ class _Joined:
         self._columns: dict[str, Value] = {}
         self._keys: dict[Sql, Sql] = {}
 
-    def table(self, keys: Sequence[str], side: str) -> Table:
+    def table(self, keys: Sequence[str]) -> Table:
         for name, value in self._now.columns.items():
             one, other = typed(value), typed(self._before.columns[name])
             if name in keys:
@@ -123,7 +141,7 @@ class _Joined:
         order = self._order()
         relation = of(
             f"(SELECT {', '.join(self._shown)} FROM (SELECT {{}} FROM {{}}) l "
-            f"{side} JOIN (SELECT {{}} FROM {{}}) r ON {{}})",
+            "FULL JOIN (SELECT {} FROM {}) r ON {})",
             *(_listed(self._left), self._now.relation),
             *(_listed(self._right), self._before.relation),
             join(" AND ", self._tests) if self._tests else Sql("TRUE"),
@@ -140,18 +158,23 @@ class _Joined:
         )
 
     def _order(self) -> tuple[Order, ...]:
-        """That of the rows now; what was there only before comes last."""
+        """That of the rows now; what was there only before comes last, in its own."""
         order: list[Order] = []
-        for one in self._now.order:
-            found = self._keys.get(one.column)
-            if found is None:
-                held, alias = self._now.builder.alias(), self._now.builder.alias()
-                self._left.append(of(f"{{}} AS {held}", one.column))
-                self._shown.append(f"{held} AS {alias}")
-                found = Sql(alias)
-            order.append(Order(found, one.descending))
+        for one, other in zip(self._now.order, self._before.order, strict=True):
+            if one.column in self._keys:
+                columns = [self._keys[one.column]]
+            else:
+                here, there = self._sides(one.column, other.column, is_time=False)
+                there = f"CASE WHEN is_there IS NULL THEN {there} END"
+                columns = [self._held(here), self._held(there)]
+            order += [Order(column, one.descending) for column in columns]
         order += [Order(one, descending=False) for one in self._keys.values()]
         return tuple(dict.fromkeys(order))
+
+    def _held(self, text: str) -> Sql:
+        alias = self._now.builder.alias()
+        self._shown.append(f"{text} AS {alias}")
+        return Sql(alias)
 
     def _key(self, name: str, one: Typed, other: Typed) -> None:
         here, there = self._sides(one.sql, other.sql, is_time=one.kind == "time")
@@ -186,10 +209,9 @@ class _Joined:
     def _add(self, name: str, text: str, kind: Kind, *, is_id: bool = False) -> Sql:
         if name in self._columns:
             raise BadRequest(f"There are two columns {name!r}: rename one.")
-        alias = self._now.builder.alias()
-        self._shown.append(f"{text} AS {alias}")
-        self._columns[name] = Typed(Sql(alias), kind, is_id)
-        return Sql(alias)
+        held = self._held(text)
+        self._columns[name] = Typed(held, kind, is_id)
+        return held
 
 
 def _listed(parts: list[Sql]) -> Sql:

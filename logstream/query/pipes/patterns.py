@@ -2,7 +2,8 @@
 
 Numbers, times, addresses and the like become `<num>`, `<time>`, `<ip>` (`varying`), and
 words that are another one in every text `<*>` (`templates`). Equal texts are counted
-first, so that each is looked at once.
+first, so that each is looked at once. What `compare` sets side by side has the same
+templates: they are found in the texts of both ranges together.
 """
 
 from itertools import pairwise
@@ -47,14 +48,19 @@ class Patterns(msgspec.Struct, frozen=True):
         names = ["pattern", "count", "percent", "first", "last", "sample", "trend"]
         if not has_time:
             names = ["pattern", "count", "percent", "sample"]
+        texts = table.builder.common(
+            of(
+                f"WITH o AS ({{}}), h AS ({_edges(table)}), l AS ({_TEXTS}), "
+                f"q AS ({_SHAPES}) {_MASKED}",
+                *(read, masked(Sql("shape"))),
+            )
+        )
+        templates = table.builder.united(f"templates of {self.source}", texts, _named)
         alias = {name: table.builder.alias() for name in names}
         shown = ", ".join(f"{name} AS {one}" for name, one in alias.items())
-        relation = of(
-            f"(WITH RECURSIVE o AS ({{}}), h AS ({_edges(table)}), "
-            f"l AS ({_TEXTS}), q AS ({_SHAPES}), m AS MATERIALIZED ({_MASKED}), "
-            f"{TEMPLATES}, g AS ({_GROUPS}) SELECT {shown} FROM g "
-            f"ORDER BY g.count DESC, g.pattern LIMIT {self.rows:d})",
-            *(read, masked(Sql("shape"))),
+        relation = Sql(
+            f"(SELECT {shown} FROM ({_GROUPS.format(texts, templates)}) "
+            f"ORDER BY count DESC, pattern LIMIT {self.rows:d})"
         )
         columns: dict[str, Value] = {
             name: Typed(Sql(one), _KINDS.get(name, "text"))  # type: ignore[arg-type]
@@ -102,8 +108,14 @@ _GROUPS = (
     "SELECT name AS pattern, sum(n)::BIGINT AS count, round(100.0 * sum(n) / "
     "sum(sum(n)) OVER (), 3)::DOUBLE AS percent, min(a) AS first, max(z) AS last, "
     f"arg_max(t, (z, t)) AS sample, to_json([{_TREND}])::VARCHAR AS trend "
-    "FROM m JOIN named USING (pattern) GROUP BY name"
+    "FROM {} JOIN {} USING (pattern) GROUP BY name"
 )
+
+
+def _named(texts: Sql) -> Sql:
+    """The template of each text, of all that there are."""
+    found = f"WITH RECURSIVE m AS ({{}}), {TEMPLATES} SELECT pattern, name FROM named"
+    return of(found, texts)
 
 
 def _edges(table: Table) -> str:

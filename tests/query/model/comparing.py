@@ -13,10 +13,12 @@ from logstream.query.pipes.compare import Compare
 from logstream.query.pipes.drop import Drop
 from logstream.query.pipes.eval import Eval
 from logstream.query.pipes.fields import Fields
+from logstream.query.pipes.head import Head
 from logstream.query.pipes.rename import Rename
 from logstream.query.pipes.top import MAX_ROWS, Top
 from logstream.query.query import Query
 from tests.query.model.functions import rounded
+from tests.query.model.ordering import in_order
 from tests.query.model.rows import Row, Rows, Span, World
 from tests.query.model.values import NUMBERS, V, finite, number
 
@@ -28,12 +30,14 @@ def compared(
     world: World,
     rows_of: Callable[[Query, World], Rows],
 ) -> Rows:
-    """The rows of now, and those of before that have no like; in no order.
+    """The rows of now, and those of before that have no like: in order, where numbers of
+    groups or their keys make one.
 
     Args:
         front: What stands before the pipe.
         span: That it is about.
     """
+    front, limit = _unlimited(front)
     now = rows_of(front, msgspec.structs.replace(world, bound=span))
     length = max(1, span[1] - span[0])
     shift = length + -length % now.step_ns
@@ -45,27 +49,32 @@ def compared(
         shift_ns=world.shift_ns + shift,
         bound=(span[0] - shift, span[1] - shift),
     )
-    is_top, asked = _unlimited(front)
-    before = rows_of(asked, earlier)
+    before = rows_of(front, earlier)
     assert now.keys is not None
     keys = now.keys
     there = {_key(row, keys, shift): row for row in before}
     made = [_pair(row, there.pop(_key(row, keys, 0), None), keys, shift) for row in now]
-    if not is_top:
-        made += [_pair(None, row, keys, shift) for row in there.values()]
-    return now.made(made, keys=keys, step_ns=now.step_ns)
+    made += [_pair(None, row, keys, shift) for row in there.values()]
+    if not any(isinstance(one, Top) for one in front.pipes):
+        made.sort(key=lambda row: in_order([(row[key][1], False) for key in keys]))
+    return now.made(made[:limit], keys=keys, step_ns=now.step_ns)
 
 
-def _unlimited(query: Query) -> tuple[bool, Query]:
-    pipes = list(query.pipes)
-    at = len(pipes) - 1
-    while isinstance(pipes[at], Fields | Drop | Rename | Eval):
-        at -= 1
-    last = pipes[at]
-    if isinstance(last, Top):
-        pipes[at] = msgspec.structs.replace(last, rows=MAX_ROWS)
-        return True, Query(query.expr, tuple(pipes))
-    return False, query
+def _unlimited(query: Query) -> tuple[Query, int | None]:
+    """Without the limits at its end, and what those come to."""
+    pipes: list[Any] = []
+    limits: list[int] = []
+    is_end = True
+    for pipe in reversed(query.pipes):
+        if is_end and isinstance(pipe, Head):
+            limits.append(pipe.rows)
+        elif is_end and isinstance(pipe, Top):
+            limits.append(pipe.rows)
+            pipes.append(msgspec.structs.replace(pipe, rows=MAX_ROWS))
+        else:
+            pipes.append(pipe)
+        is_end = is_end and isinstance(pipe, Head | Fields | Drop | Rename | Eval)
+    return Query(query.expr, tuple(reversed(pipes))), min(limits, default=None)
 
 
 def _moved(value: V, shift: int) -> V:
