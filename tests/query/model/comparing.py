@@ -30,8 +30,8 @@ def compared(
     world: World,
     rows_of: Callable[[Query, World], Rows],
 ) -> Rows:
-    """The rows of now, and those of before that have no like: in order, where numbers of
-    groups or their keys make one.
+    """The rows of now, and those of before that have no like, in order, where counts or
+    keys make one.
 
     Args:
         front: What stands before the pipe.
