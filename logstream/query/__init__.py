@@ -11,6 +11,7 @@ from logstream.query.filter import (
     source_is,
 )
 from logstream.query.glob import Glob, Wild, glob_of
+from logstream.query.layouts import Layout
 from logstream.query.nodes import (
     All,
     And,
@@ -31,7 +32,6 @@ from logstream.query.nodes import (
 )
 from logstream.query.parser import parse, parse_prefix
 from logstream.query.spans import span_of
-from logstream.query.sql import Layout
 
 __all__ = [
     "All",

@@ -16,13 +16,14 @@ from logstream.core.needs import Need
 from logstream.core.sql import Sql
 from logstream.core.timestamps import now_ns
 from logstream.query.glob import glob_of
+from logstream.query.layouts import BEHIND_WHERE, HOPEFUL, Layout
 from logstream.query.limits import MAX_DEPTH, MAX_TERMS
 from logstream.query.matching import Matcher, matcher_of
 from logstream.query.needs import needs_of
 from logstream.query.nodes import And, Expr, Match, Not, Or, any_of, fold_tree
 from logstream.query.parser import parse
 from logstream.query.spans import span_of
-from logstream.query.sql import BEHIND_WHERE, HOPEFUL, Layout, sql_of
+from logstream.query.sql import sql_of
 from logstream.query.times import fixed_at
 
 MAX_LOOKS = 500
