@@ -133,6 +133,8 @@ DUCKDB = {
         "filter",
         "tables",
         "sql",
+        "any_field",
+        "field_tests",
         "field_sql",
         "field_forms",
         "patching",
