@@ -2,11 +2,17 @@
 
 They are written before the rest of their batch, by segment: a batch that is worked on
 again after a crash replaces what it wrote the first time.
+
+They are checkpointed when their write-ahead log is long. All that is in it is in memory
+too, with what was deleted since; and each checkpoint ends a row group, which takes
+256 KB of the file and as much memory, however few letters are in it.
 """
 
+import logging
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -16,7 +22,10 @@ from logstream.core.errors import StorageError
 from logstream.core.rejections import DeadReason
 from logstream.core.timestamps import format_ns, now_ns
 from logstream.storage.hub import Hub, first_line
+from logstream.storage.partition import wal_of
 from logstream.telemetry.metrics import DEAD_DROPPED
+
+_log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS dead.letters (
@@ -26,6 +35,8 @@ CREATE TABLE IF NOT EXISTS dead.letters (
 """
 _COLUMNS = "id, failed_at, processor, reason, detail, entry"
 MAX_DETAIL_CHARS = 2000
+_LONG_BYTES = 8 << 20
+"""A write-ahead log of so much is checkpointed."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +62,7 @@ class DeadLetterStore:
 
     def __init__(self, hub: Hub, path: Path | None, *, capacity_rows: int) -> None:
         self._hub = hub
+        self._path = path
         self._capacity_rows = capacity_rows
         self._lock = threading.Lock()
         where = str(path).replace("'", "''") if path else ":memory:"
@@ -73,7 +85,7 @@ class DeadLetterStore:
             StorageError: try again.
         """
         try:
-            with self._lock, self._hub.writing() as db:
+            with self._writing() as db:
                 db.execute("DELETE FROM dead.letters WHERE segment = ?", (segment,))
                 for at in range(0, len(letters), 500):
                     _insert(db, segment, letters[at : at + 500])
@@ -101,7 +113,7 @@ class DeadLetterStore:
     def remove(self, ids: Sequence[int]) -> None:
         """Raises StorageError."""
         try:
-            with self._lock, self._hub.writing() as db:
+            with self._writing() as db:
                 db.execute(
                     "DELETE FROM dead.letters WHERE id IN (SELECT unnest(?::BIGINT[]))",
                     ([*ids],),
@@ -113,15 +125,10 @@ class DeadLetterStore:
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """While it lasts its file is not written to, and can be copied."""
+        """While it lasts its file and the log of that are not written to, and can be
+        copied, both together.
+        """
         with self._lock:
-            cursor = self._hub.cursor()
-            try:
-                # What does not fit into the file stays in its log, and is copied too.
-                with suppress(duckdb.Error):
-                    cursor.execute("CHECKPOINT dead")
-            finally:
-                cursor.close()
             yield
 
     def highest_segment(self) -> int:
@@ -143,6 +150,30 @@ class DeadLetterStore:
                 (2**63 - 1 if before_id is None else before_id, limit),
             ).fetchall()
         return [_letter(row) for row in rows]
+
+    @contextmanager
+    def _writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction at a time. Raises duckdb.Error."""
+        with self._lock:
+            with self._hub.writing() as db:
+                yield db
+            if self._path is not None:
+                self._checkpoint_if_long(self._path)
+
+    def _checkpoint_if_long(self, path: Path) -> None:
+        """The caller has the lock. If it fails, the next write tries again."""
+        cursor = self._hub.cursor()
+        try:
+            size = wal_of(path).stat().st_size
+            if size >= _LONG_BYTES and shutil.disk_usage(path.parent).free >= 2 * size:
+                with self._hub.noticing():
+                    cursor.execute("CHECKPOINT dead")
+        except FileNotFoundError:
+            return  # nothing is logged
+        except (duckdb.Error, OSError) as error:
+            _log.warning("The dead letters stay in their log: %s", first_line(error))
+        finally:
+            cursor.close()
 
 
 def _insert(

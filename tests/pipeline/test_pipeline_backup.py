@@ -23,6 +23,7 @@ from logstream.plugins.manager import load_plugins
 from logstream.runtime import building
 from logstream.runtime.builtins import BUILTINS
 from logstream.storage.backup import restore
+from logstream.storage.dead_letters import DeadLetter
 from logstream.storage.loader import Loader
 from logstream.storage.manifest import read_manifest
 from logstream.storage.selection import Selection
@@ -82,6 +83,27 @@ def test_a_backup_of_a_store_in_use_restores_to_the_same(tmp_path: Path) -> None
         assert engine.positions(["reader"]) == {"reader": 3}
         send(engine, "new", day="2026-01-02")
         assert found(engine) == ["a", "b", "c", "new"]
+
+
+def test_a_backup_has_the_dead_letters_that_are_in_their_log(tmp_path: Path) -> None:
+    letter = DeadLetter(
+        id=7,
+        failed_at="2026-01-01T00:00:00Z",
+        processor="parse",
+        reason="processor_error",
+        detail="boom",
+        entry=msgspec.Raw(b"{}"),
+    )
+    with an_engine(tmp_path / "data") as engine:
+        send(engine, "a", day="2026-01-01")
+        engine.dead_letters.put(1, [letter])
+        backed_up(engine, tmp_path / "backup")
+    assert verify_folder(tmp_path / "backup").problems == []
+    restore(tmp_path / "backup", tmp_path / "restored")
+    report = verify_folder(tmp_path / "restored")
+    assert (report.dead_letters, report.problems) == (1, [])
+    with an_engine(tmp_path / "restored") as engine:
+        assert engine.dead_letters.list(limit=10) == [letter]
 
 
 def test_a_backup_knows_which_keys_were_answered(tmp_path: Path) -> None:

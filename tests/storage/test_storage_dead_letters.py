@@ -1,7 +1,9 @@
 """Dead letters: kept with their reason, once, and never without bound."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -9,9 +11,11 @@ import pytest
 
 from logstream.config.settings import StorageConfig
 from logstream.core.errors import FolderInUse, StorageError
+from logstream.storage import dead_letters
 from logstream.storage.dead_letters import DeadLetter, DeadLetterStore
 from logstream.storage.folder import DataFolder, read_owner
 from logstream.storage.hub import Hub
+from logstream.storage.partition import wal_of
 
 
 @pytest.fixture
@@ -71,6 +75,64 @@ def test_over_the_capacity_the_oldest_go(hub: Hub) -> None:
     store.put(1, [a_letter(n) for n in range(2)])
     store.put(2, [a_letter(n) for n in range(2, 5)])
     assert ids(store.list(limit=10)) == [4, 3, 2]
+
+
+def test_what_is_logged_is_checkpointed_once_it_is_long(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in memory as long, and a checkpoint of a few letters takes 256 KB."""
+    monkeypatch.setattr(dead_letters, "_LONG_BYTES", 20_000)
+    path = tmp_path / "dead.duckdb"
+    store = DeadLetterStore(hub, path, capacity_rows=100)
+    logged = []
+    for segment in range(100):
+        store.put(segment, [a_letter(segment, "x" * 1000)])
+        wal = wal_of(path)
+        logged.append(wal.stat().st_size if wal.exists() else 0)
+    assert max(logged) < 20_000
+    assert 4 <= logged.count(0) <= 8
+    assert store.count() == 100
+
+
+def test_what_stands_still_is_whole_with_its_log_and_takes_no_checkpoint(
+    hub: Hub, tmp_path: Path
+) -> None:
+    store = DeadLetterStore(hub, tmp_path / "dead.duckdb", capacity_rows=100)
+    for segment in range(3):
+        store.put(segment, [a_letter(segment)])
+        with store.standing_still():
+            for path in tmp_path.glob("dead.duckdb*"):
+                shutil.copyfile(path, tmp_path / f"copied-{segment}{path.suffix}")
+    sizes = {path.stat().st_size for path in tmp_path.glob("copied-*.duckdb")}
+    assert len(sizes) == 1
+    for segment in range(3):
+        other = Hub(StorageConfig(threads=1), tmp=None)
+        copied = tmp_path / f"copied-{segment}.duckdb"
+        shutil.move(tmp_path / f"copied-{segment}.wal", wal_of(copied))
+        found = DeadLetterStore(other, copied, capacity_rows=100)
+        assert ids(found.list(limit=10)) == [*range(segment, -1, -1)]
+        other.close()
+
+
+@pytest.mark.parametrize("free", [0, OSError(5, "Input/output error")])
+def test_without_room_for_a_checkpoint_letters_stay_in_the_log(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: Any
+) -> None:
+    def usage(_: Path) -> Any:
+        if isinstance(free, OSError):
+            raise free
+        return SimpleNamespace(free=free)
+
+    monkeypatch.setattr(dead_letters, "_LONG_BYTES", 1)
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    store = DeadLetterStore(hub, tmp_path / "dead.duckdb", capacity_rows=100)
+    store.put(1, [a_letter(1)])
+    assert wal_of(tmp_path / "dead.duckdb").exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(dead_letters, "_LONG_BYTES", 1)
+    store.remove([])
+    assert not wal_of(tmp_path / "dead.duckdb").exists()
+    assert store.get([1]) == [a_letter(1)]
 
 
 @pytest.mark.parametrize("detail", ["\ud800", "\x00", "x" * 10_000, "'; DROP TABLE"])
