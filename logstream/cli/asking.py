@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import typer
 
+from logstream.cli.finding_nothing import empty_column, nothing_found
 from logstream.cli.output import (
     AnswerFormat,
     OutputFormat,
@@ -123,7 +124,7 @@ def _ask(backend: "Backend", text: str, asked: Asked) -> None:
         backend.search(search), output, ids=asked.ids, color=asked.color
     )
     if output is OutputFormat.table and is_terminal():
-        typer.echo(_summary(count, search), err=True)
+        typer.echo(_summary(backend, count, search), err=True)
 
 
 def ask_rows(backend: "Backend", text: str, asked: Asked) -> None:
@@ -147,7 +148,7 @@ def _ask_rows(backend: "Backend", text: str, asked: Asked, *, bars: bool) -> Non
     table = backend.table(search)
     is_table = asked.output is AnswerFormat.table
     if is_table and not table.rows and is_terminal():
-        typer.echo(_summary(0, search), err=True)
+        typer.echo(nothing_found(backend, search), err=True)
         return
     if is_table and (entries := entries_of(table)) is not None:
         write_entries(entries, OutputFormat.table, ids=False, color=asked.color)
@@ -162,6 +163,8 @@ def _ask_rows(backend: "Backend", text: str, asked: Asked, *, bars: bool) -> Non
         )
     else:
         write_rows(table, OutputFormat(asked.output), color=asked.color)
+    if is_table and is_terminal() and (told := empty_column(backend, search, table)):
+        typer.echo(told, err=True)
 
 
 def _file_format(asked: Asked, *, is_piped: bool) -> "FileFormat | None":
@@ -241,19 +244,9 @@ def _print_plan(found: dict[str, Any], output: AnswerFormat) -> None:
     write("\n".join(lines) + "\n")
 
 
-def _advised(text: str) -> str:
-    """What else it may have been meant as; empty: nothing comes to mind."""
-    from logstream.query.advice import advice
-
-    found = "; ".join(advice(text))
-    return f"{found[:1].upper()}{found[1:]}." if found else ""
-
-
-def _summary(count: int, search: "Search") -> str:
+def _summary(backend: "Backend", count: int, search: "Search") -> str:
     if count == 0:
-        where = " in that time" if search.from_ns or search.to_ns else ""
-        told = _advised(search.text) or "`logstream sources` lists what there is."
-        return f"Nothing matches{where}. {told}"
+        return nothing_found(backend, search)
     noun = "entry" if count == 1 else "entries"
     more = ", the limit: --limit 0 shows all" if count == search.limit else ""
     return f"{count:,} {noun}{more}."

@@ -60,6 +60,8 @@ class PlanBuilder:
         self._groupings: list[Grouping] = []
         self._common: dict[str, Sql] = {}
         self._united: dict[tuple[Query, str], _United] = {}
+        self.fields: dict[str, None] = {}
+        """Those of entries that pipes have asked for, in order."""
         self._weights: dict[str, int] = {}
         self._dear: set[str] = set()
         self._aliases = 0

@@ -109,6 +109,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             kind = _KINDS.get(subject.name, "text")
             own_sql, is_id = self.scan.own(subject.name), subject.name == "id"
             return Typed(own_sql, kind, is_id, is_stored=True)
+        self.builder.fields[subject.name] = None
         return self._field(self.scan, subject)
 
     def _field(self, scan: ScanBuilder, path: Path) -> Value:

@@ -86,6 +86,7 @@ MISTAKES = [
     (r'* | where matches(a, "(x)\\1")', "no look-around, back references"),
     (r'* | where matches(a, "\\Qx")', "no regular expression"),
     ("* | top limit = 5", "expected a name"),
+    ("* | top host 5", "expected the number in front of the names, found 5"),
     ("* | drop timestamp, source, level, message, fields", "one column has to stay"),
     ("* | rename fields as f", "stays as it is"),
 ]

@@ -3,7 +3,7 @@
 import pytest
 
 from logstream.core.errors import QuerySyntaxError
-from logstream.query.advice import advice
+from logstream.query.advice import advice, unknown_fields
 from logstream.query.query import parse_query
 
 
@@ -20,6 +20,12 @@ from logstream.query.query import parse_query
         ("a && b", "`&&` is a word to look for: write AND"),
         ("error !debug", "`!debug` is a text to look for: write -debug"),
         ("!level:info", "`!level` is a name: write -level:…"),
+        ("status = 500", "`status = 500` are words to look for: write status:500"),
+        ("a took >= 5 b", "`took >= 5` are words to look for: write took:>=5"),
+        ("user != bob", "`user != bob` are words to look for: write -user:bob"),
+        ("status:500..599", "`500..599` is a text: write status:[500 TO 599]"),
+        ("level:errox", "`errox` is a level of its own: did you mean error?"),
+        ("level:(info OR Wran)", "`Wran` is a level of its own: did you mean warn?"),
         ("select * from logs", "for SQL there is `logstream sql`"),
     ],
 )
@@ -29,7 +35,22 @@ def test_a_query_of_elsewhere_is_seen(text: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "*", "error", "level:error OR a", "-debug", "a:=b", "x = y", "=", "a(", "5>3"],
+    [
+        "",
+        "*",
+        "error",
+        "level:error OR a",
+        "-debug",
+        "a:=b",
+        "=",
+        "a =",
+        "a(",
+        "5>3",
+        "level:audit",
+        "level:fatal",
+        "level:err*",
+        "v:1..x",
+    ],
 )
 def test_others_are_not(text: str) -> None:
     assert advice(text) == []
@@ -49,3 +70,30 @@ def test_a_value_in_quotes_behind_a_word_is_told_as_a_field(
     with pytest.raises(QuerySyntaxError) as error:
         parse_query(text)
     assert said in str(error.value)
+
+
+KNOWN = ("status", "duration_ms", "pool.size", "trace_id")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("statuz:500", ["no entry has `statuz`: did you mean status?"]),
+        ("-fields.statuq:>500", ["no entry has `statuq`: did you mean status?"]),
+        ("sourcy:web", ["no entry has `sourcy`: did you mean source?"]),
+        ("* | stats avg(duration) by sourcq",
+         ["no entry has `sourcq`: did you mean source?",
+          "no entry has `duration`: did you mean duration_ms?"]),
+        ("* | where qqq > 5", ["no entry has `qqq`"]),
+        ("a:1 | fields messagq, status",
+         ["no entry has `a`", "no entry has `messagq`: did you mean message?"]),
+        # What is there, as a whole too, or was made.
+        ("pool:* _time:5m | where pool.size > 1 and fields.status = 5", []),
+        ("* | eval x = 1 | stats count() as n by x | where n > 1", []),
+        ("* | unpack json fields q | where q = 1", []),
+        ("a( | no query", []),
+        ("* | stats count() by a | where b", []),
+    ],
+)  # fmt: skip
+def test_fields_that_no_entry_has_are_told(text: str, said: list[str]) -> None:
+    assert unknown_fields(text, KNOWN) == said

@@ -82,6 +82,8 @@ def _parse(cursor: Cursor, *, is_rare: bool) -> Pipe:
     keys = parse_keys(cursor)
     for _ in cursor.options("limit"):
         rows = cursor.whole("a number of rows", least=1, most=MAX_ROWS)
+    if cursor.here.mark is Mark.NUMBER:
+        cursor.expected("the number in front of the names")
     names = [key.shown for key in keys]
     if len({*names, COUNT, SHARE}) < len(names) + 2:
         cursor.fail("two columns would have the same name: name one with `as`")
