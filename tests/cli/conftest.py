@@ -87,11 +87,13 @@ def _clean_environment() -> Callable[..., dict[str, str]]:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This one without variables that change what the program does or shows."""
+    """This one without variables that change what the program does or shows; a server
+    that runs on this machine is not found.
+    """
     dropped = ("LOGSTREAM_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     ours = {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "PAGER": "cat"}
-    return {**kept, **ours, **more}
+    return {**kept, **ours, "LOGSTREAM_SERVER_PORT": "9", **more}
 
 
 @pytest.fixture
