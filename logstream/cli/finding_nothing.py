@@ -43,4 +43,5 @@ def _unknown(backend: "Backend", search: "Search") -> str:
 
 def _sentence(said: "Iterable[str]") -> str:
     text = "; ".join(said)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    end = "" if text.endswith("?") else "."
+    return f"{text[:1].upper()}{text[1:]}{end}" if text else ""

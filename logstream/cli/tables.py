@@ -65,7 +65,7 @@ def write_table(
     for column in columns:
         right = column in numbers
         table.add_column(
-            column.replace("_", " "),
+            column,
             justify="right" if right else "left",
             no_wrap=column in unbroken,
             overflow="fold",
@@ -82,9 +82,10 @@ def show(
     *,
     numbers: Sequence[str] = (),
 ) -> None:
-    """The same rows for people or for programs."""
+    """The same rows for people, who get names without `_`, or for programs."""
     if how is OutputFormat.table:
-        write_table(columns, rows, numbers=numbers)
+        titles = [column.replace("_", " ") for column in columns]
+        write_table(titles, rows, numbers=[one.replace("_", " ") for one in numbers])
     else:
         write_records(columns, rows, how)
 

@@ -114,6 +114,8 @@ def _draw(place: Place, number: int, into: list[Record]) -> None:
     gap = rng.expovariate
     at = begin_ns + gap(flows_per_ns)
     while at < end_ns:
+        if incident is not None and at >= incident.end_ns:
+            incident = None
         add_flow(rng, int(at), incident, into.append)
         at += gap(flows_per_ns)
 

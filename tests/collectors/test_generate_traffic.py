@@ -114,6 +114,21 @@ def test_incidents_show_as_errors_and_latency() -> None:
     assert slow(during) > 2 * slow(before)
 
 
+def test_an_incident_ends_when_it_ends() -> None:
+    """Not with the window: a queue would be behind by fewer than no jobs."""
+    incident = next(
+        incident
+        for slot in range(500)
+        if (incident := incident_of_slot(3, START // SLOT_NS + slot))
+        and incident.kind == "queue_backlog"
+    )
+    entries = some(6000, seed=3, start=incident.start_ns, rate=20)
+    behind = [one for one in entries if "is behind" in one.message]
+    assert behind
+    assert all(one.fields["depth"] >= 50 for one in behind)
+    assert all(parse_ns(one.timestamp) < incident.end_ns for one in behind)
+
+
 def web(start: int) -> list[Entry]:
     entries = some(3000, start=start, rate=100)
     return [entry for entry in entries if entry.source == "web"]
