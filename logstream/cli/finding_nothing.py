@@ -13,7 +13,7 @@ def nothing_found(backend: "Backend", search: "Search") -> str:
     from logstream.query.advice import advice
 
     where = " in that time" if search.from_ns or search.to_ns else ""
-    told = _sentence(advice(search.text)) or _unknown(backend, search)
+    told = _sentences(advice(search.text)) or _unknown(backend, search)
     told = told or "`logstream sources` lists what there is."
     return f"Nothing matches{where}. {told}"
 
@@ -38,10 +38,9 @@ def _unknown(backend: "Backend", search: "Search") -> str:
         return ""  # it is no more than advice
     if not known.rows:
         return ""
-    return _sentence(unknown_fields(search.text, [str(row[0]) for row in known.rows]))
+    return _sentences(unknown_fields(search.text, [str(row[0]) for row in known.rows]))
 
 
-def _sentence(said: "Iterable[str]") -> str:
-    text = "; ".join(said)
-    end = "" if text.endswith("?") else "."
-    return f"{text[:1].upper()}{text[1:]}{end}" if text else ""
+def _sentences(said: "Iterable[str]") -> str:
+    ends = ((one, "" if one.endswith("?") else ".") for one in said)
+    return " ".join(f"{one[:1].upper()}{one[1:]}{end}" for one, end in ends)

@@ -42,7 +42,7 @@ def unknown_fields(text: str, known: Iterable[str]) -> list[str]:
     """What to say about fields that a query asks for and that no entry has.
 
     Args:
-        known: The names of fields that entries have.
+        known: The names of fields that the newest entries have.
     """
     try:
         asked = _asked(parse_query(text))
@@ -56,7 +56,7 @@ def unknown_fields(text: str, known: Iterable[str]) -> list[str]:
             continue
         near = nearest(name, names)
         meant = f": did you mean {near}?" if near else ""
-        found.append(f"no entry has `{name}`{meant}")
+        found.append(f"no recent entry has `{name}`{meant}")
     return found
 
 

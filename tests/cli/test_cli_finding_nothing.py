@@ -33,8 +33,8 @@ def opened(data: str) -> Iterator[LocalBackend]:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("statuz:500", "No entry has `statuz`: did you mean status?"),
-        ("* | where dur > 5", "No entry has `dur`."),
+        ("statuz:500", "No recent entry has `statuz`: did you mean status?"),
+        ("* | where dur > 5", "No recent entry has `dur`."),
         ("level:errox", "`errox` is a level of its own: did you mean error?"),
         ("status:500", "`logstream sources` lists what there is."),
     ],
@@ -49,9 +49,10 @@ def test_who_finds_nothing_is_told_why(data: str, text: str, told: str) -> None:
     ("text", "told"),
     [
         ("* | stats avg(duration) by source",
-         "No entry has `duration`: did you mean duration_ms?"),
-        ("* | stats count() by sourcq", "No entry has `sourcq`: did you mean source?"),
-        ("* | fields messagq", "No entry has `messagq`: did you mean message?"),
+         "No recent entry has `duration`: did you mean duration_ms?"),
+        ("* | stats count() by sourcq",
+         "No recent entry has `sourcq`: did you mean source?"),
+        ("* | fields messagq", "No recent entry has `messagq`: did you mean message?"),
         ("* | stats sum(status) as n by message", ""),
         ("* | stats stddev(status)", ""),
     ],
@@ -68,4 +69,13 @@ def test_on_a_terminal_it_is_said_behind_the_rows_with_names_as_they_are(
     text = "* | stats max(duration_ms), max(took_ms)"
     shown = run_on_terminal("query", text, "--data", data, "--no-color")
     assert "max(duration_ms)" in shown
-    assert "No entry has `took_ms`" in shown.splitlines()[-1]
+    assert "No recent entry has `took_ms`" in shown.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", [("fields", "statuz"), ("analyze", "-g", "statuz")])
+def test_a_name_that_is_none_is_told_by_all_that_take_one(
+    run_on_terminal: Callable[..., str], data: str, command: tuple[str, ...]
+) -> None:
+    shown = run_on_terminal(*command, "--data", data)
+    told = "Nothing matches. No recent entry has `statuz`: did you mean status?"
+    assert shown.strip() == told

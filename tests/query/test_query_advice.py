@@ -78,15 +78,16 @@ KNOWN = ("status", "duration_ms", "pool.size", "trace_id")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("statuz:500", ["no entry has `statuz`: did you mean status?"]),
-        ("-fields.statuq:>500", ["no entry has `statuq`: did you mean status?"]),
-        ("sourcy:web", ["no entry has `sourcy`: did you mean source?"]),
+        ("statuz:500", ["no recent entry has `statuz`: did you mean status?"]),
+        ("-fields.statuq:>500", ["no recent entry has `statuq`: did you mean status?"]),
+        ("sourcy:web", ["no recent entry has `sourcy`: did you mean source?"]),
         ("* | stats avg(duration) by sourcq",
-         ["no entry has `sourcq`: did you mean source?",
-          "no entry has `duration`: did you mean duration_ms?"]),
-        ("* | where qqq > 5", ["no entry has `qqq`"]),
+         ["no recent entry has `sourcq`: did you mean source?",
+          "no recent entry has `duration`: did you mean duration_ms?"]),
+        ("* | where qqq > 5", ["no recent entry has `qqq`"]),
         ("a:1 | fields messagq, status",
-         ["no entry has `a`", "no entry has `messagq`: did you mean message?"]),
+         ["no recent entry has `a`",
+          "no recent entry has `messagq`: did you mean message?"]),
         # What is there, as a whole too, or was made.
         ("pool:* _time:5m | where pool.size > 1 and fields.status = 5", []),
         ("* | eval x = 1 | stats count() as n by x | where n > 1", []),

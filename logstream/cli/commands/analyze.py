@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logstream.cli.output import AnswerFormat, OutputFormat
+from logstream.cli.output import AnswerFormat, OutputFormat, is_terminal
 from logstream.cli.parameters import (
     Charted,
     Config,
@@ -135,6 +135,9 @@ def analyze(
         counts = backend.frequency(
             group_by=names[0], text=filter_, from_ns=begin_ns, to_ns=end_ns
         )
+        if not counts and output is OutputFormat.table and is_terminal():
+            _say_nothing(backend, filter_, names[0], begin_ns, end_ns)
+            return
     with paged(wanted=not no_pager):
         _write_counts(counts, names[0], _DEFAULT_TOP if top is None else top, output)
 
@@ -189,11 +192,24 @@ def _expect_one(names: list[str]) -> None:
         )
 
 
+def _say_nothing(
+    backend: "Backend", text: str, name: str, begin_ns: int | None, end_ns: int | None
+) -> None:
+    from logstream.cli.backend import Search
+    from logstream.cli.finding_nothing import nothing_found
+
+    asked = _query(
+        AnalysisType.top, text, group_by=[name], aggregates=[], span="", top=None
+    )
+    search = Search(text=asked, from_ns=begin_ns, to_ns=end_ns)
+    typer.echo(nothing_found(backend, search), err=True)
+
+
 def _write_counts(
     counts: dict[str, int], group_by: str, top: int, output: OutputFormat
 ) -> None:
     from logstream.cli.commands.stats import write_counts
-    from logstream.cli.output import is_terminal, write_json, write_records
+    from logstream.cli.output import write_json, write_records
 
     shown = dict(list(counts.items())[: top or None])
     match output:
