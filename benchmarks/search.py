@@ -76,7 +76,7 @@ class Bench:
 
     def plain(self, text: str, *params: object) -> list[tuple[Any, ...]]:
         """Hand-written SQL; `{entries}` is all there is: of one day its own table."""
-        names = self.partitions.readable(self.partitions.days())
+        names = self.partitions.readable(self.partitions.within())
         entries = union(names) if len(names) > 1 else f"{names[0].name}.entries"
         cursor = self.hub.cursor()
         try:
@@ -174,7 +174,7 @@ def search(bench: Bench, word: str, phrase: str) -> None:
 def newest(bench: Bench, count: int) -> None:
     for day in range(_DAYS):
         bench.load(generated(count // _DAYS, _START + timedelta(days=day)))
-    for found in bench.partitions.days():
+    for found in bench.partitions.within():
         bench.compactor.compact(found)
     chosen = selection("level:error")
 
@@ -216,7 +216,7 @@ def main() -> None:
         else:
             raw = bench.load(numbered(generated(asked.count, _START)))
         before = bench.partitions.stored_bytes()
-        for day in bench.partitions.days():
+        for day in bench.partitions.within():
             done = bench.compactor.compact(day)
             print(f"compacted {day}: {json.dumps(_told(done))}")
         after = bench.partitions.stored_bytes()

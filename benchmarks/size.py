@@ -62,7 +62,7 @@ def measure(what: str, lines: Iterator[bytes], folder: Path) -> None:
     bench = Bench(folder, 1)
     raw = bench.load(lines)
     before = bench.partitions.stored_bytes()
-    for day in bench.partitions.days():
+    for day in bench.partitions.within():
         bench.compactor.compact(day)
     stored = bench.partitions.stored_bytes()
     bench.hub.close()

@@ -58,6 +58,9 @@ that much is due, whatever the last one took. They take 2.5 times as much in mem
 the longer the wait, the longer the checkpoint, and the wait for the next."""
 _ALL_LOGGED_SHARE = 4
 """Of DuckDB's memory, of all days: beyond, loads wait."""
+_CALM_PER_S = 50_000
+"""Entries: of more, parts of a day that are full wait for an hour to be compacted, so
+that the two cores of a small machine take entries in."""
 _CHECKPOINT_IDLE_S = 5.0
 _CHECKPOINT_LATEST_S = 60.0
 
@@ -345,18 +348,19 @@ class Engine:
             )
 
     def _compact(self) -> None:
-        """Days that are over, one by one, while no batch is loaded."""
+        """What is over or full, one by one, while no batch is loaded."""
         if self.compactor is None or self._state or not self._pool.is_idle():
             return
+        _, stored_per_s = self._rates.per_s()
         try:
-            done = self.compactor.compact_due()
+            done = self.compactor.compact_due(calm=stored_per_s < _CALM_PER_S)
         except StorageError as error:
             _log.warning("%s", error)
             return
         if done is not None:
             _log.info(
                 "Compacted %s: %d entries, %d to %d bytes, in %.1f s.",
-                done.day,
+                done.key,
                 done.entries,
                 done.bytes_before,
                 done.bytes_after,

@@ -11,7 +11,6 @@ that opens with fewer lacks the rest.
 import logging
 import threading
 from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -20,7 +19,8 @@ import msgspec
 from logstream.core.durable import write_durably
 from logstream.core.findings import Report
 from logstream.storage.hub import Hub
-from logstream.storage.partition import Partition
+from logstream.storage.keyed import as_keys, as_texts
+from logstream.storage.partition import Key, Partition
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ LOADED = "SELECT coalesce(sum(entries), 0)::BIGINT FROM {name}.applied"
 class Register(msgspec.Struct, frozen=True, kw_only=True):
     """The content of `accounts.json`."""
 
-    loaded: dict[date, int] = {}
-    """Entries by day, at least; of days with rows in their logs."""
+    loaded: dict[str, int] = {}
+    """Entries by partition, at least; of those with rows in their logs."""
 
 
 class Accounts:
@@ -45,15 +45,15 @@ class Accounts:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._unchecked = read_accounts(path).loaded
+        self._unchecked = read_accounts(path)
         """As an earlier process left them."""
-        self._known: dict[date, tuple[Partition, int, int]] = {}
+        self._known: dict[Key, tuple[Partition, int, int]] = {}
         """Of days with rows in their logs: writes at that time, entries."""
         self._saved = dict(self._unchecked)
         self._warned = False
 
-    def unchecked(self) -> list[date]:
-        """Days that nobody has looked into since an earlier process ended."""
+    def unchecked(self) -> list[Key]:
+        """Those that nobody has looked into since an earlier process ended."""
         with self._lock:
             return sorted(self._unchecked)
 
@@ -65,16 +65,16 @@ class Accounts:
             duckdb.Error: it cannot be read.
         """
         with self._lock:
-            told = self._unchecked.get(partition.day)
+            told = self._unchecked.get(partition.key)
         return 0 if told is None else max(0, told - _loaded(hub, partition))
 
-    def drop(self, day: date) -> None:
+    def drop(self, key: Key) -> None:
         """There is no such file any more, or it is checked."""
         with self._lock:
-            self._unchecked.pop(day, None)
-            self._known.pop(day, None)
-            if day in self._saved:
-                self._save()  # a new file of this day begins with nothing
+            self._unchecked.pop(key, None)
+            self._known.pop(key, None)
+            if key in self._saved:
+                self._save()  # a new file of this name begins with nothing
 
     def keep(self, hub: Hub, partitions: Iterable[Partition], *, all_: bool) -> None:
         """Count, and write down what has changed. A failure is only logged: it costs no
@@ -87,28 +87,30 @@ class Accounts:
             return
         with self._lock:
             dirty = [one for one in partitions if one.dirty_rows and one.path]
-            if not all_ and all(one.day in self._saved for one in dirty):
+            if not all_ and all(one.key in self._saved for one in dirty):
                 return
             before, self._known = self._known, {}
             for partition in dirty:
-                known = before.get(partition.day)
+                known = before.get(partition.key)
                 writes = partition.writes
                 if known is None or known[:2] != (partition, writes):
                     try:
                         known = (partition, writes, _loaded(hub, partition))
                     except duckdb.Error:
                         continue  # let go of meanwhile, or to be opened anew
-                self._known[partition.day] = known
+                self._known[partition.key] = known
             self._save()
 
     def _save(self) -> None:
         """The caller has the lock."""
-        known = {day: loaded for day, (_, _, loaded) in self._known.items()}
+        known = {key: loaded for key, (_, _, loaded) in self._known.items()}
         now = {**self._unchecked, **known}
         if self._path is None or now == self._saved:
             return
         try:
-            write_durably(self._path, msgspec.json.encode(Register(loaded=now)))
+            write_durably(
+                self._path, msgspec.json.encode(Register(loaded=as_texts(now)))
+            )
         except OSError as failure:
             if not self._warned:
                 _log.warning("What the days were given cannot be kept: %s", failure)
@@ -127,10 +129,10 @@ def _loaded(hub: Hub, partition: Partition) -> int:
         cursor.close()
 
 
-def verify_accounts(path: Path, report: Report) -> dict[date, int]:
+def verify_accounts(path: Path, report: Report) -> dict[Key, int]:
     """Of a folder that no process uses: what is known of its days."""
     try:
-        return _read(path).loaded
+        return _read(path)
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.MsgspecError) as error:
@@ -138,16 +140,16 @@ def verify_accounts(path: Path, report: Report) -> dict[date, int]:
         return {}
 
 
-def read_accounts(path: Path | None) -> Register:
-    """An empty one if it cannot be read."""
+def read_accounts(path: Path | None) -> dict[Key, int]:
+    """Nothing if they cannot be read."""
     if path is None or not path.exists():
-        return Register()
+        return {}
     try:
         return _read(path)
     except (OSError, msgspec.MsgspecError) as error:
         _log.warning("What the days were given cannot be read in %s: %s", path, error)
-        return Register()
+        return {}
 
 
-def _read(path: Path) -> Register:
-    return msgspec.json.decode(path.read_bytes(), type=Register)
+def _read(path: Path) -> dict[Key, int]:
+    return as_keys(msgspec.json.decode(path.read_bytes(), type=Register).loaded)

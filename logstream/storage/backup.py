@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -25,10 +24,10 @@ from logstream.storage.manifest import (
     Copied,
     Manifest,
     kept_of_lost,
+    key_in,
     read_manifest,
-    stem_of,
 )
-from logstream.storage.partition import WAL, Partition, index_of, wal_of
+from logstream.storage.partition import WAL, Key, Partition, index_of, wal_of
 from logstream.storage.partitions import Partitions
 
 _FILES = "files"
@@ -50,7 +49,7 @@ class BackupDone(msgspec.Struct, frozen=True, kw_only=True):
     copied: int
     """Files that had changed since the backup before."""
     skipped: list[str] = []
-    """Days that cannot be read; what the backup before had of them is kept."""
+    """Partitions that cannot be read; what the backup before had of them is kept."""
 
 
 class Backup:
@@ -77,28 +76,27 @@ class Backup:
         self._earlier = read_manifest(folder)
         self._before = {one.path: one for one in self._earlier.files}
         self._files: dict[str, Copied] = {}
-        self._skipped: dict[date, None] = {}
-        self._lost: list[date] = []
+        self._skipped: dict[Key, None] = {}
+        self._lost: list[Key] = []
 
     def add_partitions(self, partitions: Partitions) -> None:
         """Copy those that changed since the last call, or the last backup."""
         self._skipped.clear()
-        for day in partitions.days():
+        for key in partitions.within():
             for _ in range(_TRIES):
-                found = partitions.readable([day])
+                found = partitions.readable([key])
                 if not found or found[0].path is None or found[0].is_gone():
-                    self._skipped[day] = None
+                    self._skipped[key] = None
                     break
                 if self._add_partition(partitions, found[0], found[0].path):
                     break
             else:
-                raise NotReady(f"The partition of {day} is busy: try again.")
-        days = partitions.days()
+                raise NotReady(f"The partition of {key} is busy: try again.")
+        keys = partitions.within()
         self._lost = partitions.lost()
-        self._skipped |= dict.fromkeys(day for day in self._lost if day not in days)
-        there = {f"partitions/{day}" for day in days}
+        self._skipped |= dict.fromkeys(key for key in self._lost if key not in keys)
         for path in list(self._files):
-            if path.startswith("partitions/") and stem_of(path) not in there:
+            if (found_of := key_in(path)) is not None and found_of not in keys:
                 del self._files[path]
 
     def add_files(self, data: Path, paths: Iterable[Path]) -> None:
@@ -117,7 +115,8 @@ class Backup:
         kept = kept_of_lost(self._earlier, self._files, lost)
         copies = [*self._files.values(), *kept]
         files = sorted(copies, key=lambda one: one.path)
-        manifest = Manifest(made_at=format_ns(now_ns()), files=files, lost=self._lost)
+        told = [*map(str, self._lost)]
+        manifest = Manifest(made_at=format_ns(now_ns()), files=files, lost=told)
         try:
             sync_folder(self.folder / _FILES)
             content = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
@@ -134,7 +133,7 @@ class Backup:
             files=len(files),
             bytes=sum(one.bytes for one in files),
             copied=sum(one.stored not in known for one in files),
-            skipped=[day.isoformat() for day in self._skipped],
+            skipped=[*map(str, self._skipped)],
         )
 
     def _add_partition(
@@ -148,7 +147,7 @@ class Backup:
             if (rows or wal_of(path).exists()) and partitions.checkpoint_now(partition):
                 partition.mark_clean(rows)
             try:
-                self._drop_others(partition.day, path)
+                self._drop_others(partition.key, path)
                 self._copy_partition(path)
                 if partition.generation:
                     self._add_index(path)
@@ -156,12 +155,10 @@ class Backup:
                 raise _error(self.folder, failure) from None
         return True
 
-    def _drop_others(self, day: date, path: Path) -> None:
-        """Of a day that was compacted since the last call: the file it had then."""
+    def _drop_others(self, key: Key, path: Path) -> None:
+        """Of one that was compacted since the last call: the file it had then."""
         for known in list(self._files):
-            if stem_of(known) == f"partitions/{day}" and not known.startswith(
-                f"partitions/{path.name}"
-            ):
+            if key_in(known) == key and not known.startswith(f"partitions/{path.name}"):
                 del self._files[known]
 
     def _add_index(self, path: Path) -> None:

@@ -25,7 +25,6 @@ import shutil
 import threading
 import time
 from contextlib import suppress
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -41,7 +40,7 @@ from logstream.storage.counting import count
 from logstream.storage.day_statistics import DayStatistics
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub, first_line
-from logstream.storage.partition import Partition, day_of, index_of, wal_of
+from logstream.storage.partition import Key, Partition, day_of, index_of, wal_of
 from logstream.storage.partitions import Partitions
 from logstream.storage.skip_index import has_index
 from logstream.telemetry.metrics import COMPACTION_SECONDS, COMPACTIONS
@@ -54,13 +53,15 @@ _ROOM_FACTOR = 3
 _LOOK_S = 10.0
 _STOP_S = 10.0
 _STOP_AGAIN_S = 0.05
+_CLOSED_S = 5.0
+"""Behind the last write to a part that takes no more entries."""
 _REWRITE_SHARE = 10
 """A day that was compacted is compacted again when one in so many of its entries is
 late or was deleted."""
 
 
 class Compacted(msgspec.Struct, frozen=True, kw_only=True):
-    day: date
+    key: Key
     entries: int
     bytes_before: int
     bytes_after: int
@@ -101,29 +102,33 @@ class Compactor:
         self._one_at_a_time = threading.Lock()
         self._stopped = threading.Event()
         self._running: duckdb.DuckDBPyConnection | None = None
-        self._checked: dict[date, _Check] = {}
+        self._checked: dict[Key, _Check] = {}
 
-    def compact_due(self) -> Compacted | None:
-        """Compact the newest day that is due, if one is."""
+    def compact_due(self, *, calm: bool = True) -> Compacted | None:
+        """Compact the newest partition that is due, if one is.
+
+        Args:
+            calm: There is time for parts of days into which entries come just now.
+        """
         if not self._config.compact_after_s:
             return None
-        for day in self._partitions.days(to_ns=None):
+        for key in self._partitions.within():
             if self._stopped.is_set():
                 return None
-            if self._is_due(day) and (done := self.compact(day)) is not None:
+            if self._is_due(key, calm=calm) and (done := self.compact(key)) is not None:
                 return done
         self._partitions.save_statistics()
         return None
 
-    def compact(self, day: date) -> Compacted | None:
-        """Compact a day now; None: given up, the day is as it was.
+    def compact(self, key: Key) -> Compacted | None:
+        """Compact it now; None: given up, it is as it was.
 
         Raises:
             StorageError: its file cannot be read, or the new one not be written.
         """
         with self._one_at_a_time, holding():
             started = time.monotonic()
-            partition = self._partitions.attach(day)
+            partition = self._partitions.attach(key)
             if partition.path is None or self._stopped.is_set():
                 return None
             files = CompactionFiles(partition, partition.path)
@@ -131,23 +136,23 @@ class Compactor:
             try:
                 entries = self._compact(partition, files)
             except _GivenUp as reason:
-                _log.info("The day %s is not compacted now: %s", day, reason)
+                _log.info("%s is not compacted now: %s", key, reason)
                 COMPACTIONS.labels("given_up").inc()
                 return None
             except (duckdb.Error, OSError) as error:
                 COMPACTIONS.labels("failed").inc()
-                text = f"The day {day} was not compacted: {first_line(error)}"
+                text = f"The partition {key} was not compacted: {first_line(error)}"
                 raise StorageError(text) from error
             finally:
                 files.clean_up()
             seconds = time.monotonic() - started
-            after = self._partitions.attach(day).stored_bytes()
-            self._look_at(day)
+            after = self._partitions.attach(key).stored_bytes()
+            self._look_at(key)
             self._partitions.save_statistics()
             COMPACTIONS.labels("done").inc()
             COMPACTION_SECONDS.inc(seconds)
             return Compacted(
-                day=day,
+                key=key,
                 entries=entries,
                 bytes_before=before,
                 bytes_after=after,
@@ -217,27 +222,31 @@ class Compactor:
         if free < needed:
             raise _GivenUp("there is not enough free disk space")
 
-    def _is_due(self, day: date) -> bool:
+    def _is_due(self, key: Key, *, calm: bool) -> bool:
         """Over, quiet for long enough, and not compacted as it would be now."""
-        path = self._partitions.path_of(day)
-        if path is None or day >= day_of(now_ns()):
+        path = self._partitions.path_of(key)
+        is_closed = not self._partitions.takes_more(key)
+        if path is None or (key.day >= day_of(now_ns()) and not is_closed):
             return False
+        wait_s = self._config.compact_after_s
+        if is_closed and calm:
+            wait_s = min(wait_s, _CLOSED_S)
         try:
             modified_ns = path.stat().st_mtime_ns
             if wal_of(path).exists():
                 modified_ns = max(modified_ns, wal_of(path).stat().st_mtime_ns)
         except OSError:
             return False
-        if now_ns() - modified_ns < self._config.compact_after_s * 1e9:
+        if now_ns() - modified_ns < wait_s * 1e9:
             return False
-        known = self._checked.get(day)
+        known = self._checked.get(key)
         if known is None or known.modified_ns != modified_ns:
-            known = _Check(modified_ns, self._is_disorderly(day, path))
-            self._checked[day] = known
+            known = _Check(modified_ns, self._is_disorderly(key, path))
+            self._checked[key] = known
         return known.due
 
-    def _is_disorderly(self, day: date, path: Path) -> bool:
-        known = self._partitions.known(day) or self._look_at(day)
+    def _is_disorderly(self, key: Key, path: Path) -> bool:
+        known = self._partitions.known(key) or self._look_at(key)
         if known is None:
             return False
         if (order := known.compaction) is None:
@@ -246,14 +255,14 @@ class Compactor:
             return True  # it is of an earlier version, or was lost
         return (order.late + order.gone) * _REWRITE_SHARE > order.rows
 
-    def _look_at(self, day: date) -> DayStatistics | None:
+    def _look_at(self, key: Key) -> DayStatistics | None:
         """Count what is in the day, so that it need not be opened for that later."""
         try:
             with self._hub.reading(_LOOK_S) as cursor:
-                for partition in self._partitions.readable([day]):
+                for partition in self._partitions.readable([key]):
                     return self._partitions.know(partition, count(cursor, partition))
         except StorageError as error:
-            _log.warning("The day %s was not counted: %s", day, error)
+            _log.warning("%s was not counted: %s", key, error)
         return None
 
 

@@ -6,12 +6,12 @@ from logstream.storage.partition import Partition, wal_of
 
 
 class CompactionFiles:
-    """Of one compaction of one day. Leave nothing behind: `clean_up`."""
+    """Of one compaction of one partition. Leave nothing behind: `clean_up`."""
 
     def __init__(self, partition: Partition, old: Path) -> None:
         generation = partition.generation + 1
-        stem = f"{partition.day.isoformat()}.g{generation}"
-        self.day = partition.day
+        stem = f"{partition.key}.g{generation}"
+        self.key = partition.key
         self.old = old
         self.copy = old.with_name(f"{stem}.copy")
         self.new = old.with_name(f"{stem}.new")

@@ -11,14 +11,14 @@ it was counted in, by name, size and time of change, and has no write-ahead log.
 import logging
 import threading
 from collections.abc import Collection
-from datetime import date
 from pathlib import Path
 
 import msgspec
 
 from logstream.core.durable import write_durably
 from logstream.core.needs import AllOf, AnyOf, Need, Value
-from logstream.storage.partition import Partition, wal_of
+from logstream.storage.keyed import as_keys, as_texts
+from logstream.storage.partition import Key, Partition, wal_of
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class DayStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     version: int
-    days: dict[date, DayStatistics]
+    days: dict[str, DayStatistics]
 
 
 class Statistics:
@@ -87,24 +87,24 @@ class Statistics:
         self._path = path
         self._lock = threading.Lock()
         self._saving = threading.Lock()
-        self._valid: dict[date, DayStatistics] = {}
-        self._read: dict[date, DayStatistics] | None = None
+        self._valid: dict[Key, DayStatistics] = {}
+        self._read: dict[Key, DayStatistics] | None = None
         """As the file had it, as far as nobody asked for it yet."""
         self._changed = False
 
-    def of(self, day: date, file: Path) -> DayStatistics | None:
+    def of(self, key: Key, file: Path) -> DayStatistics | None:
         """None: nothing is known. The caller knows that the day has no writes that wait
         for a checkpoint.
         """
         with self._lock:
-            if (found := self._valid.get(day)) is not None:
+            if (found := self._valid.get(key)) is not None:
                 return found if _is_same(found.file, file) else None
             if self._read is None:
-                self._read = _days_in(self._path)
-            found = self._read.pop(day, None)
+                self._read = _kept_in(self._path)
+            found = self._read.pop(key, None)
             if found is None or found.file is None or found.file != state_of(file):
                 return None
-            self._valid[day] = found
+            self._valid[key] = found
             return found
 
     def keep(self, partition: Partition, found: DayStatistics) -> None:
@@ -113,18 +113,18 @@ class Statistics:
             return
         with self._lock:
             if partition.writes == found.writes and not partition.dirty_rows:
-                self._valid[partition.day] = found
+                self._valid[partition.key] = found
                 self._changed = True
 
-    def drop(self, day: date) -> None:
-        """The day has changed."""
+    def drop(self, key: Key) -> None:
+        """It has changed."""
         with self._lock:
-            self._valid.pop(day, None)
+            self._valid.pop(key, None)
             if self._read:
-                self._read.pop(day, None)
+                self._read.pop(key, None)
 
-    def save(self, days: Collection[date]) -> None:
-        """Write down what is known of these days, if there is anything new. A failure
+    def save(self, keys: Collection[Key]) -> None:
+        """Write down what is known of these, if there is anything new. A failure
         is only logged: it costs time, no answer.
         """
         if self._path is None:
@@ -135,7 +135,7 @@ class Statistics:
                     return
                 self._changed = False
                 known = {**(self._read or {}), **self._valid}
-            found = {day: known[day] for day in known if day in days}
+            found = as_texts({key: known[key] for key in known if key in keys})
             content = msgspec.json.encode(_Kept(version=VERSION, days=found))
             try:
                 write_durably(self._path, content)
@@ -189,14 +189,14 @@ def _is_same(kept: FileState | None, path: Path) -> bool:
     )
 
 
-def _days_in(path: Path | None) -> dict[date, DayStatistics]:
+def _kept_in(path: Path | None) -> dict[Key, DayStatistics]:
     if path is None:
         return {}
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+        return as_keys(kept.days) if kept.version == VERSION else {}
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.MsgspecError) as error:
         _log.warning("Statistics of days are counted anew: %s: %s", path, error)
         return {}
-    return kept.days if kept.version == VERSION else {}

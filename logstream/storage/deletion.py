@@ -73,7 +73,7 @@ class Deletion:
         left = self._partitions.unreadable(selection.from_ns, selection.to_ns)
         if left:
             raise UnreadableDays(
-                f"{told}, but none of these days, which do not open: "
+                f"{told}, but none of these, which do not open: "
                 f"{', '.join(map(str, left))}."
             )
 
@@ -102,18 +102,20 @@ class Deletion:
         work: Callable[[Partition, Selection], dict[str, int] | None],
     ) -> Deleted:
         sources: dict[str, int] = {}
-        days = 0
-        for day in self._partitions.days(selection.from_ns, selection.to_ns):
+        days = set()
+        for key in self._partitions.within(selection.from_ns, selection.to_ns):
             found: dict[str, int] | None = None
             while found is None:
                 found = {}
-                for partition in self._partitions.readable([day]):
+                for partition in self._partitions.readable([key]):
                     found = work(partition, selection)
-            days += bool(found)
+            if found:
+                days.add(key.day)
             for source, count in found.items():
                 sources[source] = sources.get(source, 0) + count
         ranked = sorted(sources.items(), key=lambda item: (-item[1], item[0]))
-        return Deleted(entries=sum(sources.values()), by_source=dict(ranked), days=days)
+        total = sum(sources.values())
+        return Deleted(entries=total, by_source=dict(ranked), days=len(days))
 
     def _count(
         self, partition: Partition, selection: Selection
@@ -173,4 +175,4 @@ def _by_source(
 
 
 def _failed(partition: Partition, error: duckdb.Error) -> str:
-    return f"Entries of {partition.day} were not deleted: {first_line(error)}"
+    return f"Entries of {partition.key} were not deleted: {first_line(error)}"

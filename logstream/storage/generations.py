@@ -9,38 +9,38 @@ import logging
 import os
 import re
 from contextlib import suppress
-from datetime import date
 from pathlib import Path
 
 from logstream.storage.partition import (
     INDEX,
     SUFFIX,
     WAL,
-    day_of_name,
+    Key,
     generation_of,
     index_of,
+    key_of_name,
     wal_of,
 )
 
 _log = logging.getLogger(__name__)
 
 UNFINISHED = re.compile(
-    r"\d{4}-\d\d-\d\d\.g\d+\.(?:copy|new|index\.new)(?:\.wal)?", re.ASCII
+    r"\d{4}-\d\d-\d\d(?:\.p\d+)?\.g\d+\.(?:copy|new|index\.new)(?:\.wal)?", re.ASCII
 )
 
 
-def files_in(folder: Path) -> dict[date, Path]:
-    """The file of each day. Removes what a crash during a compaction left."""
-    found: dict[date, Path] = {}
+def files_in(folder: Path) -> dict[Key, Path]:
+    """The file of each partition. Removes what a crash during a compaction left."""
+    found: dict[Key, Path] = {}
     for path in sorted(folder.glob(f"*{SUFFIX}"), key=generation_of):
-        day = day_of_name(path)
-        if day is None:
+        key = key_of_name(path)
+        if key is None:
             _log.warning("Not a partition, left alone: %s", path)
             continue
-        if (older := found.get(day)) is not None:
+        if (older := found.get(key)) is not None:
             _log.info("Compacted before a crash, removed: %s", older)
             drop_files(older)
-        found[day] = path
+        found[key] = path
     for path in folder.iterdir():
         if UNFINISHED.fullmatch(path.name):
             path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from logstream.storage.accounts import Accounts
 from logstream.storage.day_statistics import Statistics
 from logstream.storage.generations import files_in
 from logstream.storage.lost_days import GONE, LostDays, drop_unfinished, read_register
-from logstream.storage.partition import SUFFIX, PartitionState, wal_of
+from logstream.storage.partition import SUFFIX, Key, PartitionState, wal_of
 from logstream.storage.removal import finish_removals
 from logstream.telemetry.metrics import PARTITIONS, PARTITIONS_BROKEN
 
@@ -53,86 +53,86 @@ class KnownDays:
         self._folder = folder
         self._statistics = statistics
         self._accounts = accounts
-        self._broken: dict[date, Broken] = {}
+        self._broken: dict[Key, Broken] = {}
         removed = finish_removals(folder) if folder is not None else set()
         before = read_register(register)
-        self._files: dict[date, Path] = files_in(folder) if folder else {}
+        self._files: dict[Key, Path] = files_in(folder) if folder else {}
         if register is not None:
-            for day in {*self._files} - {*before.days} | {*before.missing}:
-                if drop_unfinished(self._files.get(day)):
-                    del self._files[day]
-        self._days: set[date] = set(self._files)
-        for day in {*accounts.unchecked()} - self._days:
-            accounts.drop(day)
-        self._lost = LostDays(folder, register, before, self._days, removed)
+            for key in {*self._files} - {*before.days} | {*before.missing}:
+                if drop_unfinished(self._files.get(key)):
+                    del self._files[key]
+        self._keys: set[Key] = set(self._files)
+        for key in {*accounts.unchecked()} - self._keys:
+            accounts.drop(key)
+        self._lost = LostDays(folder, register, before, self._keys, removed)
         self._set_gauges()
 
-    def __contains__(self, day: date) -> bool:
-        return day in self._days
+    def __contains__(self, key: Key) -> bool:
+        return key in self._keys
 
-    def __iter__(self) -> Iterator[date]:
-        return iter(self._days)
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
 
-    def path_of(self, day: date) -> Path | None:
+    def path_of(self, key: Key) -> Path | None:
         """The file of a day, or what it would be; None in memory."""
         if self._folder is None:
             return None
-        return self._files.get(day, self._folder / f"{day.isoformat()}{SUFFIX}")
+        return self._files.get(key, self._folder / f"{key}{SUFFIX}")
 
-    def expect(self, day: date) -> None:
+    def expect(self, key: Key) -> None:
         """A file is made for it, unless there is one."""
-        self._lost.expect(day, self._days)
+        self._lost.expect(key, self._keys)
 
-    def opened(self, day: date) -> None:
-        self._broken.pop(day, None)
-        self._days.add(day)
+    def opened(self, key: Key) -> None:
+        self._broken.pop(key, None)
+        self._keys.add(key)
         self._set_gauges()
 
-    def refused(self, day: date, reason: str) -> None:
+    def refused(self, key: Key, reason: str) -> None:
         """It does not open, whether it was there before or could not be made."""
-        if day not in self._days:
-            drop_unfinished(self.path_of(day))
-        self._broken[day] = Broken(reason, time.monotonic() + _BROKEN_PAUSE_S)
+        if key not in self._keys:
+            drop_unfinished(self.path_of(key))
+        self._broken[key] = Broken(reason, time.monotonic() + _BROKEN_PAUSE_S)
         self._set_gauges()
 
-    def moved(self, day: date, path: Path) -> None:
+    def moved(self, key: Key, path: Path) -> None:
         """What its file is called from now on."""
-        self._files[day] = path
+        self._files[key] = path
 
-    def drop(self, day: date) -> None:
+    def drop(self, key: Key) -> None:
         """There is no such day any more."""
-        self._files.pop(day, None)
-        self._days.discard(day)
-        self._broken.pop(day, None)
-        self._statistics.drop(day)
-        self._accounts.drop(day)
+        self._files.pop(key, None)
+        self._keys.discard(key)
+        self._broken.pop(key, None)
+        self._statistics.drop(key)
+        self._accounts.drop(key)
         self._set_gauges()
 
-    def set_aside(self, day: date, path: Path) -> None:
+    def set_aside(self, key: Key, path: Path) -> None:
         """Keep its damaged file under another name.
 
         Raises:
             StorageError: it cannot be renamed.
         """
-        broken = self._broken.pop(day, None)
+        broken = self._broken.pop(key, None)
         if path.exists():
             self._lost.set_aside(path, broken.reason if broken else "it is damaged")
-        self.drop(day)
+        self.drop(key)
 
-    def miss(self, day: date) -> None:
+    def miss(self, key: Key) -> None:
         """If the file of a day that is not attached is gone, it is lost."""
-        path = self.path_of(day)
-        if path is None or day not in self._days or path.exists():
+        path = self.path_of(key)
+        if path is None or key not in self._keys or path.exists():
             return
-        self.drop(day)
-        self._lost.miss(day, GONE)
+        self.drop(key)
+        self._lost.miss(key, GONE)
         if wal_of(path).exists():
             self._lost.set_aside(path, "its file is gone")
         self._set_gauges()
 
-    def lacks(self, day: date, entries: int) -> None:
+    def lacks(self, key: Key, entries: int) -> None:
         """It opens, without some that it had. Raises OSError."""
-        if (path := self.path_of(day)) is not None:
+        if (path := self.path_of(key)) is not None:
             self._lost.note_lacking(path, entries)
             self._set_gauges()
 
@@ -148,38 +148,39 @@ class KnownDays:
 
     def save(self) -> None:
         """Write down which days there are."""
-        self._lost.save(self._days)
+        self._lost.save(self._keys)
         self._set_gauges()
 
-    def save_without(self, day: date) -> None:
+    def save_without(self, key: Key) -> None:
         """The same, with one that is about to go."""
-        self._lost.save(self._days - {day})
+        self._lost.save(self._keys - {key})
 
-    def between(self, first: date, last: date) -> list[date]:
+    def between(self, first: date, last: date) -> list[Key]:
         """The newest first."""
-        return sorted((d for d in self._days if first <= d <= last), reverse=True)
+        found = (key for key in self._keys if first <= key.day <= last)
+        return sorted(found, reverse=True)
 
-    def lost(self, first: date = date.min, last: date = date.max) -> list[date]:
-        """Days of which something was lost, of which some have a new file since."""
+    def lost(self, first: date = date.min, last: date = date.max) -> list[Key]:
+        """Those of which something was lost; some have a new file since."""
         return self._lost.between(first, last)
 
     def left_out(self, first: date = date.min, last: date = date.max) -> set[date]:
         """Days of which not all is in answers just now, as far as anybody looked."""
-        broken = {day for day in self._broken if first <= day <= last}
-        return broken.union(self._lost.between(first, last))
+        found = (*self._broken, *self._lost.between(first, last))
+        return {key.day for key in found if first <= key.day <= last}
 
-    def broken(self, day: date) -> Broken | None:
+    def broken(self, key: Key) -> Broken | None:
         """How it did not open when that was last tried; None: it did."""
-        return self._broken.get(day)
+        return self._broken.get(key)
 
-    def reasons(self) -> dict[date, str]:
-        """Of every day, why it does not open; empty when it does."""
-        found = dict.fromkeys(self._days, "")
-        return found | {day: broken.reason for day, broken in self._broken.items()}
+    def reasons(self) -> dict[Key, str]:
+        """Of every one, why it does not open; empty when it does."""
+        found = dict.fromkeys(self._keys, "")
+        return found | {key: broken.reason for key, broken in self._broken.items()}
 
     def lost_states(self) -> list[PartitionState]:
         return self._lost.states()
 
     def _set_gauges(self) -> None:
-        PARTITIONS.set(len(self._days))
+        PARTITIONS.set(len(self._keys))
         PARTITIONS_BROKEN.set(len(self._broken) + len(self._lost))

@@ -9,15 +9,16 @@ from logstream.core.timestamps import format_ns
 from logstream.storage.counting import count
 from logstream.storage.day_statistics import Compaction
 from logstream.storage.hub import Hub
-from logstream.storage.partition import PartitionState, index_of
+from logstream.storage.partition import Key, PartitionState, index_of
 from logstream.storage.partitions import Partitions
 from logstream.storage.skip_index import open_index
 
 
 class StorageTotals(msgspec.Struct, frozen=True, kw_only=True):
     days: int
-    """Partitions, without those that do not open."""
+    """Without those of which nothing opens."""
     broken: int
+    """Partitions."""
     rows: int
     raw_bytes: int
     stored_bytes: int
@@ -49,13 +50,13 @@ def describe(hub: Hub, partitions: Partitions, *, timeout_s: float) -> StorageSt
     return StorageState(
         partitions=states,
         totals=StorageTotals(
-            days=len(sound),
+            days=len({state.day for state in sound}),
             broken=len(states) - len(sound),
             rows=sum(state.rows for state in sound),
             raw_bytes=sum(state.raw_bytes for state in sound),
             stored_bytes=sum(state.stored_bytes for state in states),
-            oldest=next((one.oldest for one in reversed(sound) if one.oldest), None),
-            newest=next((one.newest for one in sound if one.newest), None),
+            oldest=min((one.oldest for one in sound if one.oldest), default=None),
+            newest=max((one.newest for one in sound if one.newest), default=None),
         ),
     )
 
@@ -65,15 +66,16 @@ def _filled(
 ) -> PartitionState:
     if state.broken:
         return state
+    key = Key(state.day, state.part)
     try:
-        known = partitions.known(state.day)
+        known = partitions.known(key)
         if known is None:
             with hub.reading(timeout_s) as cursor:
-                partition = partitions.attach(state.day, make=False)
+                partition = partitions.attach(key, make=False)
                 known = partitions.know(partition, count(cursor, partition))
     except StorageError as error:
         return msgspec.structs.replace(state, broken=str(error))
-    path = partitions.path_of(state.day)
+    path = partitions.path_of(key)
     oldest, newest = known.oldest_ns, known.newest_ns
     return msgspec.structs.replace(
         state,

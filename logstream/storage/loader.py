@@ -24,9 +24,11 @@ from logstream.storage.applied import (
     stored_of_each,
 )
 from logstream.storage.batch import Batch, rows_of
+from logstream.storage.holding import holding
 from logstream.storage.hub import Hub, first_line, transaction
 from logstream.storage.partition import (
     NS_PER_DAY,
+    Key,
     Partition,
     day_of,
     is_corrupt,
@@ -57,6 +59,7 @@ _OWN_ERRORS = (
 )
 """Not the batch's fault: the disk, the memory, or DuckDB itself."""
 
+_TRIES = 3
 _MOST_ENDED = 8
 """Queries that one load ends: beyond, it is tried again later."""
 
@@ -150,6 +153,8 @@ class Loader:
         params = tuple(param for one in rows for param in one.params)
         with self._writing_to(day) as partition:
             for batch in batches:
+                if not batch.is_new and self._elsewhere(partition, batch) is not None:
+                    raise _SpansDays
                 if not partition.names.wide:
                     partition.names.see(sample_of(batch.path))
             with (
@@ -222,8 +227,10 @@ class Loader:
         started = time.perf_counter()
         with self._writing_to(day) as partition:
             wide = partition.names.see(sample)
+            elsewhere = self._elsewhere(partition, batch)
             with self._hub.shredding.off(wide), transaction(cursor):
                 before = applied_entries(cursor, partition, batch.segment)
+                before = elsewhere if before is None else before
                 stored = 0
                 if before is None:
                     insert = _INSERT.format(name=partition.name)
@@ -235,9 +242,46 @@ class Loader:
         INSERT_SECONDS.observe(time.perf_counter() - started)
         return Loaded(entries=stored, before=before or 0)
 
+    def _elsewhere(self, partition: Partition, batch: Batch) -> int | None:
+        """How many entries of a batch another part of the day has stored; None: none
+        has applied it.
+
+        Raises:
+            StorageError: one does not open, so nobody knows.
+        """
+        for key in self._partitions.other_parts(partition.key):
+            known = self._partitions.known(key)
+            if known is not None and not known.may_have(batch.segment):
+                continue
+            if (found := self._entries_in(key, batch.segment)) is not None:
+                return found
+        return None
+
+    def _entries_in(self, key: Key, segment: int) -> int | None:
+        for _ in range(_TRIES):
+            with holding():
+                try:
+                    partition = self._partitions.attach(key, make=False)
+                except StorageCorrupt:
+                    self._partitions.set_aside(key)
+                    return None
+                cursor = self._hub.cursor()
+                try:
+                    return applied_entries(cursor, partition, segment)
+                except duckdb.CatalogException:
+                    continue  # compacted meanwhile
+                except duckdb.Error as error:
+                    if not is_corrupt(error):
+                        raise
+                    self._partitions.set_aside(key, partition)
+                    return None
+                finally:
+                    cursor.close()
+        raise StorageError(f"The partition of {key} is busy.")
+
     @contextmanager
     def _writing_to(self, day: date) -> Iterator[Partition]:
-        """The day's partition, which nobody replaces or removes meanwhile."""
+        """The day's last part, which nobody replaces or removes meanwhile."""
         partition = self._writable(day)
         while not partition.writers.enter():
             partition = self._writable(day)  # that one was removed
@@ -250,12 +294,15 @@ class Loader:
             partition.writers.leave()
 
     def _writable(self, day: date) -> Partition:
-        """The day's partition; in place of one that is damaged, a new one."""
+        """The part of the day that takes entries; in place of one that is damaged, a
+        new one.
+        """
+        key = self._partitions.last_part(day)
         try:
-            return self._partitions.attach(day)
+            return self._partitions.attach(key)
         except StorageCorrupt:
-            self._partitions.set_aside(day)
-            return self._partitions.attach(day)
+            self._partitions.set_aside(key)
+            return self._partitions.attach(key)
 
     @contextmanager
     def _guarding(self, partition: Partition) -> Iterator[None]:
@@ -265,7 +312,7 @@ class Loader:
         except duckdb.Error as error:
             if not is_corrupt(error):
                 raise
-            self._partitions.set_aside(partition.day, partition)
+            self._partitions.set_aside(partition.key, partition)
             raise StorageCorrupt(f"A batch goes to a new file: {error}") from None
 
 

@@ -20,11 +20,13 @@ import msgspec
 from logstream.core.durable import write_durably
 from logstream.core.errors import StorageError
 from logstream.core.findings import Report
+from logstream.storage.keyed import as_keys, as_texts, keys_of
 from logstream.storage.partition import (
     SUFFIX,
     WAL,
+    Key,
     PartitionState,
-    day_of_name,
+    key_of_name,
     wal_of,
 )
 
@@ -44,10 +46,15 @@ _MAGIC = b"DUCK"
 class Register(msgspec.Struct, frozen=True, kw_only=True):
     """The content of `days.json`."""
 
-    days: list[date] = []
+    days: list[Key] = []
     """Whose files there are."""
-    missing: dict[date, str] = {}
+    missing: dict[Key, str] = {}
     """Whose file was gone, and what is said of them. Some have a new one since."""
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    days: list[str] = []
+    missing: dict[str, str] = {}
 
 
 class LostDays:
@@ -57,8 +64,8 @@ class LostDays:
         folder: Of the partitions; None: in memory, where nothing is lost.
         path: Of the register; None: nothing is missed.
         before: What it says.
-        days: Whose files there are.
-        removed: Days whose removal a crash cut short.
+        keys: Whose files there are.
+        removed: Those whose removal a crash cut short.
     """
 
     def __init__(
@@ -66,47 +73,49 @@ class LostDays:
         folder: Path | None,
         path: Path | None,
         before: Register,
-        days: Collection[date],
-        removed: Collection[date],
+        keys: Collection[Key],
+        removed: Collection[Key],
     ) -> None:
         self._path = path
         self._aside: dict[Path, str] = {}
         for aside in folder.glob(f"*{SUFFIX}{ASIDE}*") if folder else ():
-            if aside.suffix != WAL and day_of_name(aside) is not None:
+            if aside.suffix != WAL and key_of_name(aside) is not None:
                 self._aside[aside] = note_in(aside) or "it was set aside before"
-        known = {day_of_name(aside) for aside in self._aside} | {*days, *removed}
+        known = {key_of_name(aside) for aside in self._aside} | {*keys, *removed}
         self._missing = {
-            day: reason
-            for day, reason in before.missing.items()
-            if day not in days or day in before.days
+            key: reason
+            for key, reason in before.missing.items()
+            if key not in keys or key in before.days
         }
-        for day in sorted({*before.days} - known):
-            self.miss(day, GONE)
+        for key in sorted({*before.days} - known):
+            self.miss(key, GONE)
         self._saved = before
 
     def __len__(self) -> int:
         return len(self._aside) + len(self._missing)
 
-    def between(self, first: date, last: date) -> list[date]:
-        """Days of which something is lost."""
-        days = {*self._missing, *filter(None, map(day_of_name, self._aside))}
-        return sorted(day for day in days if first <= day <= last) if days else []
+    def between(self, first: date, last: date) -> list[Key]:
+        """Those of which something is lost."""
+        if not len(self):
+            return []
+        keys = {*self._missing, *filter(None, map(key_of_name, self._aside))}
+        return sorted(key for key in keys if first <= key.day <= last)
 
-    def miss(self, day: date, reason: str) -> None:
-        self._missing[day] = reason
-        _log.error("The partition of %s is %s.", day, reason)
+    def miss(self, key: Key, reason: str) -> None:
+        self._missing[key] = reason
+        _log.error("The partition of %s is %s.", key, reason)
 
-    def expect(self, day: date, days: Iterable[date]) -> None:
-        """A file is made for this day, in place of the one that is missed, if it is:
+    def expect(self, key: Key, keys: Iterable[Key]) -> None:
+        """A file is made for this one, in place of the one that is missed, if it is:
         so that it is not taken for that one after a crash.
         """
-        if day in self._missing:
-            self.save({*days, day})
+        if key in self._missing:
+            self.save({*keys, key})
 
     def forget(self, first: date, last: date) -> None:
         """All of these days was deleted: nothing of them is missed any more."""
-        for day in [day for day in self._missing if first <= day <= last]:
-            del self._missing[day]
+        for key in [key for key in self._missing if first <= key.day <= last]:
+            del self._missing[key]
 
     def set_aside(self, path: Path, reason: str) -> None:
         """Keep a damaged file, or what is left of one, under another name.
@@ -134,8 +143,8 @@ class LostDays:
             OSError: the note cannot be written.
         """
         told = lacking(entries)
-        day = day_of_name(path)
-        if any(day_of_name(x) == day and self._aside[x] == told for x in self._aside):
+        key = key_of_name(path)
+        if any(key_of_name(x) == key and self._aside[x] == told for x in self._aside):
             return  # a crash came between the note and what follows it
         target = _free_name(path)
         write_durably(target, told.encode())
@@ -149,29 +158,33 @@ class LostDays:
 
     def states(self) -> list[PartitionState]:
         found = [
-            PartitionState(day=day, stored_bytes=0, broken=reason)
-            for day, reason in self._missing.items()
+            PartitionState(day=key.day, part=key.part, stored_bytes=0, broken=reason)
+            for key, reason in self._missing.items()
         ]
         for path, reason in self._aside.items():
-            if (day := day_of_name(path)) is None:
+            if (key := key_of_name(path)) is None:
                 continue
             with suppress(FileNotFoundError):
                 size = path.stat().st_size
                 told = f"kept as {path.name}: {reason}"
                 if reason.startswith(LACKS):
                     told = f"{reason} (told until {path.name} is taken away)"
-                found.append(PartitionState(day=day, stored_bytes=size, broken=told))
+                found.append(
+                    PartitionState(
+                        day=key.day, part=key.part, stored_bytes=size, broken=told
+                    )
+                )
         return found
 
-    def save(self, days: Iterable[date]) -> None:
+    def save(self, keys: Iterable[Key]) -> None:
         """Keep which days there are, if that has changed. A failure is only logged:
         it is tried again, and costs no more than that a day is not missed.
         """
-        now = Register(days=sorted(days), missing=dict(self._missing))
+        now = Register(days=sorted(keys), missing=dict(self._missing))
         if self._path is None or now == self._saved:
             return
         try:
-            write_durably(self._path, msgspec.json.encode(now))
+            write_durably(self._path, _encoded(now))
         except OSError as failure:
             _log.warning("Which days there are cannot be kept: %s", failure)
         else:
@@ -214,18 +227,18 @@ def drop_unfinished(path: Path | None) -> bool:
     return True
 
 
-def verify_register(path: Path, days: Collection[date], report: Report) -> None:
-    """Of a folder that no process uses, which has the files of these days."""
+def verify_register(path: Path, keys: Collection[Key], report: Report) -> None:
+    """Of a folder that no process uses, which has the files of these."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Register)
+        found = _read(path)
     except FileNotFoundError:
         return
     except (OSError, msgspec.MsgspecError) as error:
         report.problem(path.name, str(error))
         return
-    back = {day for day in found.missing if day in days and day not in found.days}
-    for day in sorted(({*found.days} - {*days} | {*found.missing}) - back):
-        report.problem(f"partitions/{day}{SUFFIX}", GONE)
+    back = {key for key in found.missing if key in keys and key not in found.days}
+    for key in sorted(({*found.days} - {*keys} | {*found.missing}) - back):
+        report.problem(f"partitions/{key}{SUFFIX}", GONE)
 
 
 def read_register(path: Path | None) -> Register:
@@ -233,7 +246,17 @@ def read_register(path: Path | None) -> Register:
     if path is None or not path.exists():
         return Register()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Register)
+        return _read(path)
     except (OSError, msgspec.MsgspecError) as error:
         _log.warning("Which days there were cannot be read in %s: %s", path, error)
         return Register()
+
+
+def _read(path: Path) -> Register:
+    kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+    return Register(days=keys_of(kept.days), missing=as_keys(kept.missing))
+
+
+def _encoded(register: Register) -> bytes:
+    kept = _Kept(days=[*map(str, register.days)], missing=as_texts(register.missing))
+    return msgspec.json.encode(kept)

@@ -6,17 +6,17 @@ both are there after a restore.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import date
 from pathlib import Path
 
 import msgspec
 
 from logstream.core.errors import StorageError
 from logstream.storage.lost_days import ASIDE
-from logstream.storage.partition import SUFFIX, WAL
+from logstream.storage.partition import INDEX, SUFFIX, WAL, Key, key_of_name
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
+_FOLDER = "partitions"
 _KEPT_ASIDE = f"{ASIDE}1"
 
 
@@ -37,8 +37,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     format: int = _FORMAT
     made_at: str
     files: list[Copied]
-    lost: list[date] = []
-    """Days of which something was lost when it was made."""
+    lost: list[str] = []
+    """Partitions of which something was lost when it was made."""
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -59,30 +59,31 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def stem_of(path: str) -> str:
-    """`partitions/2026-11-20` of all files of that day."""
-    return path.partition(".")[0]
+def key_in(path: str) -> Key | None:
+    """Of all files of a partition: its data, its log, its index, what was set aside."""
+    folder, _, name = path.rpartition("/")
+    if folder != _FOLDER:
+        return None
+    return key_of_name(Path(name.removesuffix(INDEX) + SUFFIX))
 
 
 def kept_of_lost(
-    before: Manifest, files: Mapping[str, Copied], lost: Collection[date]
+    before: Manifest, files: Mapping[str, Copied], lost: Collection[Key]
 ) -> list[Copied]:
-    """What the backup before has of days that are lost, in part or as a whole.
+    """What the backup before has of partitions that are lost, in part or as a whole.
 
     Args:
         files: Of the new backup, by path.
     """
-    stems = {f"partitions/{day}" for day in lost}
-    known = {f"partitions/{day}" for day in before.lost}
-    copied = {stem_of(path) for path in files}
+    copied = {key_in(path) for path in files}
     found: list[Copied] = []
     for one in before.files:
-        stem = stem_of(one.path)
-        if stem not in stems:
+        key = key_in(one.path)
+        if key not in lost:
             continue
-        if stem not in copied or ASIDE in one.path:
+        if key not in copied or ASIDE in one.path:
             found.append(one)
-        elif stem not in known and one.path.endswith((SUFFIX, SUFFIX + WAL)):
+        elif str(key) not in before.lost and one.path.endswith((SUFFIX, SUFFIX + WAL)):
             found.append(msgspec.structs.replace(one, path=_aside(one.path)))
     return found
 

@@ -11,7 +11,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from functools import partial
 
 import duckdb
@@ -22,7 +21,7 @@ from logstream.storage.day_statistics import FileState, Statistics, state_of
 from logstream.storage.holding import hold
 from logstream.storage.hub import Hub, invalid_database
 from logstream.storage.known_days import KnownDays
-from logstream.storage.partition import Partition, wal_of
+from logstream.storage.partition import Key, Partition, wal_of
 from logstream.storage.shredding import Names
 from logstream.storage.tail import Tail
 from logstream.telemetry.metrics import PARTITIONS_OPEN
@@ -60,44 +59,44 @@ class OpenDays:
         self._statistics = statistics
         self._lock = lock
         self._max_open = max_open
-        self._attached: OrderedDict[date, Partition] = OrderedDict()
+        self._attached: OrderedDict[Key, Partition] = OrderedDict()
         """The one that was used last comes last."""
-        self._names: dict[date, Names] = {}
+        self._names: dict[Key, Names] = {}
         """Of days that were let go of, and were not compacted so far."""
-        self._tails: dict[date, Tail] = {}
+        self._tails: dict[Key, Tail] = {}
         """Of days that were let go of."""
-        self._renewed: dict[date, tuple[FileState, Partition]] = {}
+        self._renewed: dict[Key, tuple[FileState, Partition]] = {}
         """What is known of days that were renewed holds while their files are so."""
         PARTITIONS_OPEN.set(0)
 
-    def get(self, day: date) -> Partition | None:
+    def get(self, key: Key) -> Partition | None:
         """Without a use of it."""
-        return self._attached.get(day)
+        return self._attached.get(key)
 
-    def use(self, day: date) -> Partition | None:
-        if (partition := self._attached.get(day)) is not None:
-            self._attached.move_to_end(day)
+    def use(self, key: Key) -> Partition | None:
+        if (partition := self._attached.get(key)) is not None:
+            self._attached.move_to_end(key)
             hold(partition)
         return partition
 
     def has(self, partition: Partition) -> bool:
-        return self._attached.get(partition.day) is partition
+        return self._attached.get(partition.key) is partition
 
-    def open(self, day: date) -> Partition:
+    def open(self, key: Key) -> Partition:
         """Attach it, and no more: see `add`.
 
         Raises:
             duckdb.Error: it does not open.
         """
-        path = self._known.path_of(day)
-        partition = Partition(day, path)
-        partition.names = self._names.pop(day, partition.names)
-        partition.tail = self._tails.pop(day, partition.tail)
-        state, before = self._renewed.pop(day, (None, partition))
+        path = self._known.path_of(key)
+        partition = Partition(key, path)
+        partition.names = self._names.pop(key, partition.names)
+        partition.tail = self._tails.pop(key, partition.tail)
+        state, before = self._renewed.pop(key, (None, partition))
         if path is not None and state == state_of(path):
             partition.counted, partition.deletions = before.counted, before.deletions
-        partition.on_write = partial(self._statistics.drop, day)
-        known = None if path is None else self._statistics.of(day, path)
+        partition.on_write = partial(self._statistics.drop, key)
+        known = None if path is None else self._statistics.of(key, path)
         if known is not None and (order := known.compaction) is not None:
             partition.compacted = order.key, order.rows, order.late
         if path is not None and wal_of(path).exists():
@@ -109,14 +108,14 @@ class OpenDays:
 
     def add(self, partition: Partition) -> None:
         """It was opened, and is used."""
-        self._attached[partition.day] = partition
+        self._attached[partition.key] = partition
         hold(partition)
         self.close_unused(besides=partition)
         PARTITIONS_OPEN.set(len(self._attached))
 
     def replace(self, partition: Partition, fresh: Partition) -> None:
         """Another file of the day was opened in its place."""
-        self._attached[partition.day] = fresh
+        self._attached[partition.key] = fresh
         partition.writers.end()
         detach(self._hub, partition)
 
@@ -128,7 +127,7 @@ class OpenDays:
     def forget(self, partition: Partition) -> None:
         """It was detached."""
         partition.writers.end()
-        del self._attached[partition.day]
+        del self._attached[partition.key]
         PARTITIONS_OPEN.set(len(self._attached))
 
     def close_unused(self, besides: Partition | None = None) -> None:
@@ -180,15 +179,15 @@ class OpenDays:
                 if self.has(partition) and partition.is_idle:
                     self._let_go(partition)
                     if (state := state_of(partition.path)) is not None:
-                        self._renewed[partition.day] = (state, partition)
+                        self._renewed[partition.key] = (state, partition)
             return True
 
     def _let_go(self, partition: Partition) -> None:
         """Of one that is sound."""
         if not partition.generation:
-            self._names[partition.day] = partition.names
+            self._names[partition.key] = partition.names
         if partition.tail.rows:
-            self._tails[partition.day] = partition.tail
+            self._tails[partition.key] = partition.tail
         self.close(partition)
 
     def mends(self, error: duckdb.Error) -> bool:
@@ -201,6 +200,10 @@ class OpenDays:
             return False
         self.reopen_invalid()
         return True
+
+    def follow(self, partition: Partition, key: Key) -> None:
+        """Another part of the day comes behind this one."""
+        self._names[key] = partition.names.of_next_part()
 
     def note_invalid(self, name: str) -> bool:
         """Have a day opened anew; False: it is none, or in memory only. Thread-safe."""
@@ -222,4 +225,4 @@ class OpenDays:
                 if not alone:
                     continue
                 self.close(partition)
-            _log.warning("%s is opened anew after a failed checkpoint.", partition.day)
+            _log.warning("%s is opened anew after a failed checkpoint.", partition.key)

@@ -1,7 +1,6 @@
 """What is stored in all: counts by source and level, the first and the last entry."""
 
 from collections.abc import Iterator
-from datetime import date
 
 import duckdb
 import msgspec
@@ -9,6 +8,7 @@ import msgspec
 from logstream.storage.counting import count
 from logstream.storage.day_statistics import DayStatistics
 from logstream.storage.holding import holding
+from logstream.storage.partition import Key
 from logstream.storage.partitions import Partitions
 
 MAX_GROUPS = 100_000
@@ -67,19 +67,19 @@ def stats_of(db: duckdb.DuckDBPyConnection, partitions: Partitions) -> Stats:
 def _each(
     db: duckdb.DuckDBPyConnection, partitions: Partitions
 ) -> Iterator[DayStatistics]:
-    for day in partitions.days():
-        known = partitions.known(day)
+    for key in partitions.within():
+        known = partitions.known(key)
         if known is None:
-            known = _count(db, partitions, day)
+            known = _count(db, partitions, key)
         if known is not None:
             yield known
 
 
 def _count(
-    db: duckdb.DuckDBPyConnection, partitions: Partitions, day: date
+    db: duckdb.DuckDBPyConnection, partitions: Partitions, key: Key
 ) -> DayStatistics | None:
     with holding():
-        for partition in partitions.readable([day]):
+        for partition in partitions.readable([key]):
             return partitions.know(partition, count(db, partition, MAX_GROUPS))
     return None
 

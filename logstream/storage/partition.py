@@ -1,4 +1,8 @@
-"""A partition: the file of one UTC day, its name, and how it is known to be damaged."""
+"""A partition: a file of one UTC day, its name, and how it is known to be damaged.
+
+A day is one partition, and when much comes into it several, its parts: the first is
+`2026-11-20.duckdb`, the next `2026-11-20.p2.duckdb`. Entries go to the last one.
+"""
 
 import re
 import threading
@@ -6,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import duckdb
 import msgspec
@@ -20,15 +25,43 @@ INDEX = ".index"
 LATE_PLACE = 2_147_483_647
 """Of an entry that came after its day was compacted."""
 
-_NAME = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.g([1-9]\d{0,8}))?\.duckdb.*", re.ASCII)
+_KEY = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.p([2-9]|[1-9]\d{1,5}))?", re.ASCII)
+_NAME = re.compile(rf"({_KEY.pattern})(?:\.g([1-9]\d{{0,8}}))?\.duckdb.*", re.ASCII)
 NS_PER_DAY = 86_400_000_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
-class PartitionState(msgspec.Struct, frozen=True, kw_only=True):
-    """What `partitions()` says of a day."""
+class Key(NamedTuple):
+    """Which partition: `2026-11-20`, or `2026-11-20.p2`. They sort by time of entries,
+    and those of a day by when these came.
+    """
 
     day: date
+    part: int = 1
+
+    def __str__(self) -> str:
+        return self.day.isoformat() + (f".p{self.part}" if self.part > 1 else "")
+
+    def catalog_name(self, generation: int) -> str:
+        """What it is called in the hub: `d20261120p2g1`."""
+        name = "d" + self.day.isoformat().replace("-", "")
+        name += f"p{self.part}" if self.part > 1 else ""
+        return name + (f"g{generation}" if generation else "")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError: it is none."""
+        if (found := _KEY.fullmatch(text)) is None:
+            raise ValueError(f"{text!r} is no partition.")
+        return cls(date.fromisoformat(found[1]), int(found[2] or 1))
+
+
+class PartitionState(msgspec.Struct, frozen=True, kw_only=True):
+    """What `partitions()` says of one."""
+
+    day: date
+    part: int = 1
+    """Of the day, in the order in which its entries came."""
     stored_bytes: int
     """Of the file and its write-ahead log."""
     broken: str = ""
@@ -48,16 +81,14 @@ class PartitionState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Partition:
-    """One attached day. `name` is its catalog name in the hub."""
+    """An attached one. `name` is its catalog name in the hub."""
 
-    def __init__(self, day: date, path: Path | None) -> None:
-        self.day = day
+    def __init__(self, key: Key, path: Path | None) -> None:
+        self.key = key
         self.path = path
         self.generation = generation_of(path) if path is not None else 0
-        """How often the day was compacted: each time is a file of its own."""
-        self.name = day.strftime("d%Y%m%d")
-        if self.generation:
-            self.name += f"g{self.generation}"
+        """How often it was compacted: each time is a file of its own."""
+        self.name = key.catalog_name(self.generation)
         self.plan: object = None
         """Its skip index and what goes with it; the planner's own."""
         self.compacted: tuple[str, int, int] | None = None
@@ -89,13 +120,15 @@ class Partition:
         self._used_at = time.monotonic()
         self.loaded_rows = 0
         """Since it was attached; DuckDB keeps what it wrote of them in memory."""
+        self.rows_before: int | None = None
+        """Entries that were in it then; None: nobody counted."""
 
     def mark_dirty(self, rows: int, *, deletes: bool = False) -> None:
         with self._lock:
             if self.dirty_rows == 0:
                 self.dirty_since = time.monotonic()
             self.dirty_rows += rows
-            self.loaded_rows += rows
+            self.loaded_rows += 0 if deletes else rows
             self._used_at = time.monotonic()
             self.writes += 1
             self.deletions += deletes
@@ -128,6 +161,10 @@ class Partition:
         with self._lock:
             self._holders -= 1
             self._used_at = time.monotonic()
+
+    @property
+    def day(self) -> date:
+        return self.key.day
 
     @property
     def unused_s(self) -> float:
@@ -202,16 +239,16 @@ def start_ns(day: date) -> int:
     return (day.toordinal() - _EPOCH) * NS_PER_DAY
 
 
-def day_of_name(path: Path) -> date | None:
-    """Of `2026-11-20.duckdb` and `2026-11-20.g1.duckdb`; None: it is no partition."""
+def key_of_name(path: Path) -> Key | None:
+    """Of `2026-11-20.duckdb` or `2026-11-20.p2.g1.duckdb`; None: it is no partition."""
     if (found := _NAME.fullmatch(path.name)) is None:
         return None
     try:
-        return date.fromisoformat(found[1])
+        return Key.parse(found[1])
     except ValueError:
         return None
 
 
 def generation_of(path: Path) -> int:
     found = _NAME.fullmatch(path.name)
-    return int(found[2] or 0) if found else 0
+    return int(found[4] or 0) if found else 0

@@ -1,8 +1,9 @@
-"""Partitions: one DuckDB file per UTC day of the entries' own timestamps.
+"""Partitions: one DuckDB file per UTC day of the entries' own timestamps, or several.
 
-A day has a table `entries`, and a table `applied` of the journal segments that are in
-it, written in the same transaction as their rows. That is how a replay after a crash
-neither loses nor doubles an entry.
+A day into which much comes has parts; see `parts`. Each file has a table `entries`, and
+a table `applied` of the journal segments that are in it, written in the same
+transaction as their rows. That is how a replay after a crash neither loses nor doubles
+an entry.
 
 A file that is damaged is left out of answers and reported. When entries of its day come
 in, it is kept as `….duckdb.broken-1`, and a new one takes its place; one that another
@@ -32,11 +33,13 @@ from logstream.storage.known_days import KnownDays
 from logstream.storage.open_days import ALONE_TIMEOUT_S, OpenDays
 from logstream.storage.partition import (
     NS_PER_DAY,
+    Key,
     Partition,
     PartitionState,
     day_of,
     is_corrupt,
 )
+from logstream.storage.parts import Parts, is_full
 from logstream.storage.removal import rename_away, unlink_all, what_goes
 
 _log = logging.getLogger(__name__)
@@ -83,13 +86,14 @@ class Partitions:
             lock=self._lock,
             max_open=max_open if folder is not None else None,
         )
+        self._parts = Parts(self._known)
         hub.on_invalid(self._open.note_invalid)
         hub.on_corrupt(self.set_damaged_aside)
         self.readable(self._accounts.unchecked())  # so it is told at once what is gone
 
-    def days(self, from_ns: int | None = None, to_ns: int | None = None) -> list[date]:
-        """Days that may hold instants in [from_ns, to_ns), the newest first. The query
-        that runs is told which of them are lost.
+    def within(self, from_ns: int | None = None, to_ns: int | None = None) -> list[Key]:
+        """Those that may hold instants in [from_ns, to_ns), the newest first. The query
+        that runs is told which days are lost.
         """
         first = day_of(from_ns) if from_ns is not None else date.min
         last = day_of(max(to_ns - 1, 0)) if to_ns is not None else date.max
@@ -98,33 +102,33 @@ class Partitions:
                 control.left_out.update(self._known.left_out(first, last))
             return self._known.between(first, last)
 
-    def readable(self, days: Iterable[date]) -> list[Partition]:
-        """These days, attached; one that does not open is reported and left out."""
+    def readable(self, keys: Iterable[Key]) -> list[Partition]:
+        """These, attached; one that does not open is reported and left out."""
         found: list[Partition] = []
         control = current_control()
-        for day in days:
+        for key in keys:
             with self._lock:
-                broken = self._known.broken(day)
-                if day not in self._known:
+                broken = self._known.broken(key)
+                if key not in self._known:
                     continue  # removed since it was listed
             if broken is None or not broken.is_left_alone():
                 try:
-                    found.append(self.attach(day, make=False))
+                    found.append(self.attach(key, make=False))
                 except StorageError as error:
                     if broken is None:
                         _log.warning("A partition is left out of answers: %s", error)
                 else:
                     if control is not None:
-                        control.days.add(day)
+                        control.days.add(key.day)
                         if broken is not None:
-                            self._is_back(day, control)
+                            self._is_back(key.day, control)
                     continue
             if control is not None:
-                control.left_out.add(day)
+                control.left_out.add(key.day)
         return found
 
-    def attach(self, day: date, *, make: bool = True) -> Partition:
-        """The partition of a day.
+    def attach(self, key: Key, *, make: bool = True) -> Partition:
+        """The partition, attached.
 
         Args:
             make: Make it if it is missing.
@@ -134,25 +138,25 @@ class Partitions:
             StorageError: it does not open now, such as when another process has it.
         """
         with self._lock:
-            if (partition := self._open.use(day)) is not None:
+            if (partition := self._open.use(key)) is not None:
                 return partition
-            self._known.miss(day)
+            self._known.miss(key)
             if make:
-                self._known.expect(day)
-            elif day not in self._known:
-                raise StorageError(f"The partition of {day} was removed.")
+                self._known.expect(key)
+            elif key not in self._known:
+                raise StorageError(f"The partition of {key} was removed.")
             try:
-                partition = self._open.open(day)
+                partition = self._open.open(key)
             except duckdb.Error as error:
                 self._hub.note(error)
                 reason = first_line(error)
-                self._known.refused(day, reason)
+                self._known.refused(key, reason)
                 kind = StorageCorrupt if is_corrupt(error) else StorageError
-                text = f"The partition of {day} does not open: {reason}"
+                text = f"The partition of {key} does not open: {reason}"
                 raise kind(text) from None
-            self._known.opened(day)
+            self._known.opened(key)
             self._open.add(partition)
-            if day in self._accounts.unchecked():
+            if key in self._accounts.unchecked():
                 self._check_account(partition)
             return partition
 
@@ -162,11 +166,11 @@ class Partitions:
         """
         try:
             if lacking := self._accounts.lacking(self._hub, partition):
-                self._known.lacks(partition.day, lacking)
+                self._known.lacks(partition.key, lacking)
         except (duckdb.Error, OSError) as error:
-            _log.warning("What %s lacks is not told: %s", partition.day, error)
+            _log.warning("What %s lacks is not told: %s", partition.key, error)
         else:
-            self._accounts.drop(partition.day)
+            self._accounts.drop(partition.key)
 
     def keep_account(self, *, all_: bool = False) -> None:
         """Write down what the days were given whose rows are in write-ahead logs.
@@ -177,7 +181,7 @@ class Partitions:
         """
         self._accounts.keep(self._hub, self.attached(), all_=all_)
 
-    def set_aside(self, day: date, damaged: Partition | None = None) -> None:
+    def set_aside(self, key: Key, damaged: Partition | None = None) -> None:
         """Keep a damaged file under another name, so that a new one takes its place.
 
         Args:
@@ -187,19 +191,19 @@ class Partitions:
         Raises:
             StorageError: it cannot be renamed.
         """
-        path = self._known.path_of(day)
+        path = self._known.path_of(key)
         with self._lock:
-            if path is None or self._open.get(day) is not damaged:
+            if path is None or self._open.get(key) is not damaged:
                 return
-            self._known.set_aside(day, path)
+            self._known.set_aside(key, path)
             if damaged is not None:
                 self._open.close(damaged)
 
     def remove(self, partition: Partition, *, unsettled: Collection[int]) -> int | None:
-        """Take a whole day away: its file is unlinked. Queries that run go on.
+        """Take a whole partition away: its file is unlinked. Queries that run go on.
 
         Args:
-            unsettled: Journal segments that are not retired. A day that has applied one
+            unsettled: Journal segments that are not retired. One that has applied one
                 of them is left: without its memory, a replay would bring a part back.
 
         Returns:
@@ -219,7 +223,7 @@ class Partitions:
                     return None
                 self._unlink(partition)
                 self._open.forget(partition)
-                self._known.drop(partition.day)
+                self._known.drop(partition.key)
             return found.rows
 
     def replace(self, partition: Partition, new: Path, path: Path) -> None:
@@ -237,39 +241,65 @@ class Partitions:
         old = partition.path
         with self._lock:
             if old is None or not self._open.has(partition):
-                raise StorageError(f"The partition of {partition.day} is gone.")
+                raise StorageError(f"The partition of {partition.key} is gone.")
             new.rename(path)
-            self._known.moved(partition.day, path)
+            self._known.moved(partition.key, path)
             try:
                 sync_folder(path.parent)
-                fresh = self._open.open(partition.day)
+                fresh = self._open.open(partition.key)
             except BaseException:
-                self._known.moved(partition.day, old)
+                self._known.moved(partition.key, old)
                 path.unlink()
                 raise
-            self._statistics.drop(partition.day)
+            self._statistics.drop(partition.key)
             self._open.replace(partition, fresh)
         drop_files(old)
         sync_folder(path.parent)
 
-    def path_of(self, day: date) -> Path | None:
-        """The file of a day, or what it would be; None in memory."""
-        return self._known.path_of(day)
-
-    def is_open(self, day: date) -> bool:
+    def last_part(self, day: date) -> Key:
+        """The part of a day that takes entries, which there may not be yet."""
         with self._lock:
-            return self._open.get(day) is not None
+            return self._parts.last(day)
 
-    def known(self, day: date) -> DayStatistics | None:
-        """What is known of a day as it is now, without opening it."""
+    def other_parts(self, key: Key) -> list[Key]:
+        """Of the same day, those that there are."""
         with self._lock:
-            partition = self._open.get(day)
-            path = self._known.path_of(day)
-            if path is None or self._known.broken(day) is not None:
+            return [one for one in self._known.between(key.day, key.day) if one != key]
+
+    def takes_more(self, key: Key) -> bool:
+        """Whether entries that come go there."""
+        return key == self.last_part(key.day)
+
+    def _close_full(self, partition: Partition) -> None:
+        if not self.takes_more(partition.key):
+            return
+        try:
+            full = is_full(self._hub, partition)
+        except duckdb.Error:
+            return  # let go of meanwhile, or to be opened anew
+        if full:
+            with self._lock:
+                following = self._parts.close(partition.key)
+                self._open.follow(partition, following)
+
+    def path_of(self, key: Key) -> Path | None:
+        """Its file, or what it would be; None in memory."""
+        return self._known.path_of(key)
+
+    def is_open(self, key: Key) -> bool:
+        with self._lock:
+            return self._open.get(key) is not None
+
+    def known(self, key: Key) -> DayStatistics | None:
+        """What is known of it as it is now, without opening it."""
+        with self._lock:
+            partition = self._open.get(key)
+            path = self._known.path_of(key)
+            if path is None or self._known.broken(key) is not None:
                 return None
             if partition is not None and partition.dirty_rows:
                 return None
-            return self._statistics.of(day, path)
+            return self._statistics.of(key, path)
 
     def know(self, partition: Partition, found: DayStatistics) -> DayStatistics:
         """Keep what was counted, if it holds still; returns it."""
@@ -279,42 +309,45 @@ class Partitions:
     def save_statistics(self) -> None:
         """Write down what is known, if that is more than before."""
         with self._lock:
-            days = set(self._known)
-        self._statistics.save(days)
+            keys = set(self._known)
+        self._statistics.save(keys)
 
     def attached(self) -> list[Partition]:
         return self._open.all()
 
     def states(self) -> list[PartitionState]:
-        """Every day, the newest first, and what is lost of one."""
+        """Every one, the newest first, and what is lost."""
         with self._lock:
             found = self._known.reasons()
             lost = self._known.lost_states()
         states = [
             PartitionState(
-                day=day,
-                stored_bytes=Partition(day, self.path_of(day)).stored_bytes(),
+                day=key.day,
+                part=key.part,
+                stored_bytes=Partition(key, self.path_of(key)).stored_bytes(),
                 broken=broken,
             )
-            for day, broken in found.items()
+            for key, broken in found.items()
         ]
         states += lost
-        return sorted(states, key=lambda state: (state.day, state.broken), reverse=True)
+        return sorted(
+            states, key=lambda one: (one.day, one.part, one.broken), reverse=True
+        )
 
     def stored_bytes(self) -> int:
         """Of all days. Cheap enough for every second: one look into the folder."""
         return stored_bytes_in(self._folder) if self._folder is not None else 0
 
     def highest_segment(self) -> int:
-        """The highest journal segment that any day remembers. Opens every day.
+        """The highest journal segment that any partition remembers. Opens every one.
 
         Raises:
-            StorageError: a day is locked, so nobody knows what it remembers.
+            StorageError: one is locked, so nobody knows what it remembers.
         """
         highest = 0
-        for day in self.days():
+        for key in self.within():
             try:
-                partition = self.attach(day)
+                partition = self.attach(key)
             except StorageCorrupt as error:
                 _log.warning("A partition is left out of answers: %s", error)
                 continue
@@ -338,6 +371,8 @@ class Partitions:
         self._look_for_files()
         with self._lock:
             self._open.close_unused()
+        for partition in self.attached():
+            self._close_full(partition)
         renewed = sum(self._open.renew(partition) for partition in self.attached())
         done = checkpoints.checkpoint_some(
             self._hub, self.attached(), when, max_logged_bytes=max_logged_bytes
@@ -358,7 +393,7 @@ class Partitions:
             return
         try:
             removed = rename_away(path)
-            self._known.save_without(partition.day)
+            self._known.save_without(partition.key)
         except OSError as failure:
             raise StorageError(
                 f"The partition {path} cannot be removed ({failure.strerror})."
@@ -380,12 +415,12 @@ class Partitions:
             with self._open.alone(partition, ALONE_TIMEOUT_S) as alone:
                 if alone and partition.is_gone():
                     self._open.close(partition)
-                    self._known.miss(partition.day)
+                    self._known.miss(partition.key)
         with self._lock:
             self._known.look()
 
-    def lost(self) -> list[date]:
-        """Days of which something was lost, of which some have a new file since."""
+    def lost(self) -> list[Key]:
+        """Those of which something was lost; some have a new file since."""
         with self._lock:
             return self._known.lost()
 
@@ -409,11 +444,11 @@ class Partitions:
 
     def unreadable(
         self, from_ns: int | None = None, to_ns: int | None = None
-    ) -> list[date]:
-        """Days in [from_ns, to_ns) that did not open when they were last tried."""
-        days = self.days(from_ns, to_ns)
+    ) -> list[Key]:
+        """Those in [from_ns, to_ns) that did not open when they were last tried."""
+        keys = self.within(from_ns, to_ns)
         with self._lock:
-            return [day for day in days if self._known.broken(day)]
+            return [key for key in keys if self._known.broken(key)]
 
     def set_damaged_aside(self, days: Collection[date]) -> list[date]:
         """Read these days (none: all that are open) to the last block, in the time of
@@ -426,6 +461,6 @@ class Partitions:
         for partition in damaged_ones(self._hub, looked, control):
             with partition.writers.alone(ALONE_TIMEOUT_S) as alone:
                 if alone:
-                    self.set_aside(partition.day, partition)
+                    self.set_aside(partition.key, partition)
                     found.append(partition.day)
         return found

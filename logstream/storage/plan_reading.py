@@ -6,17 +6,16 @@ cursor take what the days give, and the days are let go of.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from itertools import islice
 
 import duckdb
 
 from logstream.core.plan import Parts, Plan, Scan
 from logstream.core.sql import Sql
-from logstream.storage.choosing import CHUNK_DAYS, chosen_days, in_chunks
+from logstream.storage.choosing import CHUNK, chosen, in_chunks
 from logstream.storage.holding import holding
 from logstream.storage.looking import looks_by_time
-from logstream.storage.partition import Partition
+from logstream.storage.partition import Key, Partition
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import Look, look_into
 from logstream.storage.scanning import over_days, selection_of
@@ -109,8 +108,8 @@ class PlanReading:
     def _first_or_all(self, scan: Scan) -> Sql:
         """Of many first rows of days, what a temporary table has."""
         days = (look for _, look in self.days(scan))
-        looks = list(islice(days, CHUNK_DAYS if scan.first else None))
-        if scan.first is None or len(looks) < CHUNK_DAYS:
+        looks = list(islice(days, CHUNK if scan.first else None))
+        if scan.first is None or len(looks) < CHUNK:
             return self._over(scan, looks, are_all=True)
         # The first rows of many days: so many sorts at once need too much memory.
         self.has_tables = True
@@ -118,7 +117,7 @@ class PlanReading:
         table.add(self._over(scan, looks))
         while True:
             with holding():
-                looks = list(islice(days, CHUNK_DAYS))
+                looks = list(islice(days, CHUNK))
                 if not looks:
                     return Sql(f"SELECT * FROM {table.name}")
                 table.add(self._over(scan, looks))
@@ -126,20 +125,20 @@ class PlanReading:
     def _grouped(self, scan: Scan, parts: Parts) -> Sql | None:
         """The scan; None: of many days, the parts of its grouping are there instead."""
         selection = selection_of(scan, self._from_ns, self._to_ns)
-        chunks = list(in_chunks(chosen_days(self._partitions, selection)))
+        chunks = list(in_chunks(chosen(self._partitions, selection)))
         if len(chunks) <= 1:
-            days = chunks[0] if chunks else []
-            return self._over(scan, self._looks(days, selection))
+            keys = chunks[0] if chunks else []
+            return self._over(scan, self._looks(keys, selection))
         self.has_tables = True
         table = _Table(self._db, parts.name)
-        for days in chunks:
+        for keys in chunks:
             with holding():
-                each = self._over(scan, self._looks(days, selection))
+                each = self._over(scan, self._looks(keys, selection))
                 text = f"WITH {scan.name} AS ({each.text}) {parts.each.text}"
                 table.add(Sql(text, (*each.params, *parts.each.params)))
         return None
 
-    def _looks(self, days: Sequence[date], selection: Selection) -> list[Look]:
+    def _looks(self, keys: Sequence[Key], selection: Selection) -> list[Look]:
         """Where rows are read that are grouped."""
         looks = [
             look_into(
@@ -149,7 +148,7 @@ class PlanReading:
                 asks=selection.asks,
                 by_row=True,
             )
-            for partition in self._partitions.readable(days)
+            for partition in self._partitions.readable(keys)
         ]
         return [look for look in looks if not look.nowhere]
 

@@ -1,10 +1,11 @@
-"""The reader: entries and summaries, over as few days as can answer.
+"""The reader: entries and summaries, over as few partitions as can answer.
 
 Reads never wait for loads, nor loads for reads: DuckDB gives each its own snapshot.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,19 +15,19 @@ from msgspec.structs import replace
 from logstream.core.entry import ID_LINE_BITS
 from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
-from logstream.storage.choosing import chosen_days
+from logstream.storage.choosing import chosen
 from logstream.storage.forms import Begun, either_way, read_again
 from logstream.storage.gathering import Gathering
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub
-from logstream.storage.looking import looks_by_time
+from logstream.storage.looking import Bound, looks_by_time
 from logstream.storage.overview import MAX_GROUPS, Stats, stats_of
 from logstream.storage.paging import (
     Cursor,
     decode_cursor,
     query_checksum,
 )
-from logstream.storage.partition import Partition, PartitionState
+from logstream.storage.partition import Key, Partition, PartitionState
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import Look, look_into
 from logstream.storage.results import Result
@@ -138,16 +139,16 @@ class Reader:
         return self._read(read, leaves_nothing=False)
 
     def get(self, entry_id: int) -> Row | None:
-        """The entry with an id. Looks into the days that have its segment only."""
+        """The entry with an id. Looks into those that have its segment only."""
         segment = entry_id >> ID_LINE_BITS
 
         def find(db: duckdb.DuckDBPyConnection, _: bool) -> Row | None:
-            for day in self._partitions.days():
-                known = self._partitions.known(day)
+            for key in self._partitions.within():
+                known = self._partitions.known(key)
                 if known is not None and not known.may_have(segment):
                     continue
                 with holding():
-                    for partition in self._partitions.readable([day]):
+                    for partition in self._partitions.readable([key]):
                         if (row := _find(db, partition, entry_id)) is not None:
                             return row
             return None
@@ -211,7 +212,7 @@ class Reader:
         as in one sort of all, and DuckDB keeps the order. With a small limit, only the
         days that have those rows.
         """
-        order = "DESC" if descending else "ASC"
+        way = "DESC" if descending else "ASC"
         names = ", ".join(column.name for column in columns)
         where = where_of(selection, fast=fast)
         looks = looks_by_time(
@@ -222,16 +223,19 @@ class Reader:
             rows=limit + 1 if limit < _FEW_ROWS else None,
             descending=descending,
         )
-        days = [look.among(where) for _, look in looks]
-        parts = [
-            f"(SELECT {names} FROM {day.text} "
-            f"ORDER BY timestamp {order}, id {order} LIMIT {limit + 1:d})"
-            for day in days
-        ]
-        if not parts:
+        order = f"ORDER BY timestamp {way}, id {way} LIMIT {limit + 1:d}"
+        days: list[str] = []
+        params: list[object] = []
+        for _, found in groupby(looks, lambda one: one[0].day):
+            parts = [look.among(where) for _, look in found]
+            params += (value for part in parts for value in part.params)
+            among = parts[0].text
+            if len(parts) > 1:  # of the same time
+                among = _together(parts, order if limit < _FEW_ROWS else "")
+            days.append(f"(SELECT {names} FROM {among} {order})")
+        if not days:
             return Sql(f"SELECT {names} FROM {union([])}")
-        text = " UNION ALL ".join(parts)
-        return Sql(text, tuple(value for day in days for value in day.params))
+        return Sql(" UNION ALL ".join(days), tuple(params))
 
     def _by_time(
         self,
@@ -254,26 +258,54 @@ class Reader:
             if start is not None:
                 where = _after(where, start, descending=descending)
             found: list[tuple[Any, ...]] = []
-            for day in chosen_days(self._partitions, within, descending=descending):
-                with holding():
-                    for partition in self._partitions.readable([day]):
-                        look = look_into(
-                            db,
-                            partition,
-                            selection.needs,
-                            asks=selection.asks,
-                            by_row=limit < _SHORT_PAGE,
-                        )
-                        if look.nowhere:
-                            continue
-                        page = _page_of(look, where, descending=descending)
-                        params = (*page.params, limit + 1 - len(found))
-                        found += db.execute(page.text, params).fetchall()
+            keys = chosen(self._partitions, within, descending=descending)
+            for _, parts in groupby(keys, lambda key: key.day):
+                wanted = limit + 1 - len(found)
+                found += self._first_of_day(
+                    db, parts, selection, where, wanted, descending=descending
+                )
                 if len(found) > limit:
                     break
             return found
 
         return page_by_time(self._read(find), limit, query)
+
+    def _first_of_day(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        keys: Iterable[Key],
+        selection: Selection,
+        where: Where,
+        wanted: int,
+        *,
+        descending: bool,
+    ) -> list[tuple[Any, ...]]:
+        """The first rows of a day in the order of time, from its parts."""
+        found: list[tuple[Any, ...]] = []
+        bound = Bound(wanted, descending=descending)
+        for key in keys:
+            if not bound.admits(self._partitions, key):
+                continue
+            with holding():
+                for partition in self._partitions.readable([key]):
+                    look = look_into(
+                        db,
+                        partition,
+                        selection.needs,
+                        asks=selection.asks,
+                        by_row=wanted <= _SHORT_PAGE,
+                    )
+                    if look.nowhere:
+                        continue
+                    page = _page_of(look, where, descending=descending)
+                    rows = db.execute(page.text, (*page.params, wanted)).fetchall()
+                    if found and rows:
+                        rows = sorted(found + rows, key=_time, reverse=descending)
+                    found = rows[:wanted] or found
+            if found:
+                bound = Bound(wanted, descending=descending)
+                bound.add(len(found), found[-1][1])
+        return found
 
     def _by_value(
         self,
@@ -304,6 +336,18 @@ def _find(
     text = f"SELECT {ROW} FROM {partition.name}.entries WHERE id = ?"
     found = db.execute(text, (entry_id,)).fetchall()
     return row_of(found[0]) if found else None
+
+
+def _together(parts: Sequence[Sql], order: str) -> str:
+    """Of several parts of a day; `order` sorts and limits each of them."""
+    names = ", ".join(column.name for column in (_ID_COLUMN, *ENTRY_COLUMNS))
+    each = [f"(SELECT {names} FROM {part.text} {order})" for part in parts]
+    return f"({' UNION ALL '.join(each)})"
+
+
+def _time(row: tuple[Any, ...]) -> tuple[int, int]:
+    """Of a `ROW`."""
+    return row[1], row[0]
 
 
 def _page_of(look: Look, where: Where, *, descending: bool) -> Sql:

@@ -1,7 +1,6 @@
 """Removal: the file of a whole day goes, at one moment, whatever crashes."""
 
 import logging
-from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -11,9 +10,10 @@ from logstream.core.errors import StorageError
 from logstream.storage.hub import Hub
 from logstream.storage.partition import (
     SUFFIX,
+    Key,
     Partition,
-    day_of_name,
     index_of,
+    key_of_name,
     wal_of,
 )
 
@@ -63,14 +63,14 @@ def unlink_all(path: Path, removed: Path) -> None:
     removed.unlink(missing_ok=True)
 
 
-def finish_removals(folder: Path) -> set[date]:
-    """Days whose removal a crash cut short."""
-    days = set()
+def finish_removals(folder: Path) -> set[Key]:
+    """Those whose removal a crash cut short."""
+    keys = set()
     for removed in folder.glob(f"*{SUFFIX}{REMOVED}"):
         path = removed.with_name(removed.name.removesuffix(REMOVED))
         if not path.exists():
             wal_of(path).unlink(missing_ok=True)
         removed.unlink(missing_ok=True)
-        if (day := day_of_name(path)) is not None:
-            days.add(day)
-    return days
+        if (key := key_of_name(path)) is not None:
+            keys.add(key)
+    return keys

@@ -25,7 +25,7 @@ from logstream.core.findings import Report
 from logstream.core.sql import TRUE, Sql
 from logstream.core.timestamps import now_ns
 from logstream.storage.deletion import Deletion
-from logstream.storage.partition import NS_PER_DAY, Partition, day_of, start_ns
+from logstream.storage.partition import NS_PER_DAY, Key, Partition, day_of, start_ns
 from logstream.storage.partitions import Partitions
 from logstream.storage.retention_clock import HOUR_NS, RetentionClock
 from logstream.storage.selection import Selection
@@ -101,7 +101,7 @@ class Retention:
         self._saved_ns = clock_ns or 0
         self._queries = self._compiled(default if self._own is None else self._own)
         self._warned = ""
-        self._swept: dict[date, object] = {}
+        self._swept: dict[Key, object] = {}
         """What was last done with a part of a day whose file is as it was then."""
 
     def state(self) -> RetentionState:
@@ -147,9 +147,9 @@ class Retention:
             self._note_clock()
             gone = 0
             failures: list[StorageError] = []
-            days = takewhile(lambda _: not stop(), reversed(self._partitions.days()))
+            keys = takewhile(lambda _: not stop(), reversed(self._partitions.within()))
             if now is not None and (policy.max_age_days or policy.rules):
-                gone += self._by_age(days, policy, now, failures)
+                gone += self._by_age(keys, policy, now, failures)
             if policy.max_bytes:
                 gone += self._by_size(policy.max_bytes)
             if failures:
@@ -160,23 +160,23 @@ class Retention:
 
     def _by_age(
         self,
-        days: Iterable[date],
+        keys: Iterable[Key],
         policy: RetentionConfig,
         now: int,
         failures: list[StorageError],
     ) -> int:
         gone = 0
-        for day in days:
+        for key in keys:
             over = tuple(
-                _is_over(day, limit, now)
+                _is_over(key.day, limit, now)
                 for limit in (
                     *(rule.max_age_days for rule in policy.rules),
                     policy.max_age_days,
                 )
             )
-            if not any(over) or (not all(over) and self._is_swept(day, over)):
+            if not any(over) or (not all(over) and self._is_swept(key, over)):
                 continue
-            for partition in self._partitions.readable([day]):
+            for partition in self._partitions.readable([key]):
                 try:
                     if all(over):
                         gone += self._remove(partition, "age")
@@ -192,24 +192,24 @@ class Retention:
         removed = self._partitions.remove(partition, unsettled=unsettled)
         if removed is not None:
             DELETED.labels(reason).inc(removed)
-            _log.info("Retention removed %s: %d entries.", partition.day, removed)
+            _log.info("Retention removed %s: %d entries.", partition.key, removed)
             return removed
         # The journal still holds entries of it: its memory of them stays till later.
         found = self._deletion.delete_in(partition, Selection(), reason=reason)
         return sum((found or {}).values())
 
-    def _is_swept(self, day: date, over: tuple[bool, ...]) -> bool:
+    def _is_swept(self, key: Key, over: tuple[bool, ...]) -> bool:
         """Without opening the day."""
-        known = self._partitions.known(day)
-        swept = self._swept.get(day)
+        known = self._partitions.known(key)
+        swept = self._swept.get(key)
         return known is not None and swept == (self._queries, over, known.file)
 
     def _sweep(self, partition: Partition, over: tuple[bool, ...]) -> int:
         """The entries of a day whose rule says so; nothing when nothing changed."""
         before = partition.writes
         if partition.swept == (self._queries, over, before):
-            if (known := self._partitions.known(partition.day)) is not None:
-                self._swept[partition.day] = (self._queries, over, known.file)
+            if (known := self._partitions.known(partition.key)) is not None:
+                self._swept[partition.key] = (self._queries, over, known.file)
             return 0
         selection = Selection(
             where=_first_match([query.sql for query in self._queries], over),
@@ -221,21 +221,21 @@ class Retention:
             return 0  # compacted meanwhile: the next pass finds it
         partition.swept = (self._queries, over, before + bool(gone))
         if gone:
-            _log.info("Retention deleted %d entries of %s.", gone, partition.day)
+            _log.info("Retention deleted %d entries of %s.", gone, partition.key)
         return gone
 
     # ---- by size ----
 
     def _by_size(self, max_bytes: int) -> int:
         gone = 0
-        days = self._partitions.days()
-        kept = {day_of(self._wall_ns()), *days[:1]}
-        for day in reversed(days):
+        keys = self._partitions.within()
+        kept = {day_of(self._wall_ns()), *(key.day for key in keys[:1])}
+        for key in reversed(keys):
             if self._partitions.stored_bytes() <= max_bytes:
                 break
-            if day in kept:
+            if key.day in kept and self._partitions.takes_more(key):
                 continue
-            for partition in self._partitions.readable([day]):
+            for partition in self._partitions.readable([key]):
                 gone += self._remove(partition, "size")
         return gone
 

@@ -5,7 +5,6 @@ See `compaction` for when and why; this is what DuckDB does of it.
 
 import logging
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +15,7 @@ from logstream.core.errors import StorageError
 from logstream.storage import spreading
 from logstream.storage.compaction_files import CompactionFiles
 from logstream.storage.index_building import build_index
-from logstream.storage.partition import LATE_PLACE
+from logstream.storage.partition import LATE_PLACE, Key
 from logstream.storage.shredding import names_allowed
 
 _log = logging.getLogger(__name__)
@@ -98,7 +97,7 @@ def rewrite(
         f"ROW_GROUP_SIZE {spreading.ROW_GROUP_ROWS})"
     )
     db.execute(_NEW)
-    known = _put_in_order(db, files.day)
+    known = _put_in_order(db, files.key)
     db.execute("INSERT INTO new.applied SELECT * FROM old.applied")
     text = "INSERT INTO new.compacted SELECT ?, count(*) FROM new.entries"
     db.execute(text, (key,))
@@ -120,7 +119,7 @@ def rewrite(
     return entries
 
 
-def _put_in_order(db: duckdb.DuckDBPyConnection, day: date) -> spreading.Known:
+def _put_in_order(db: duckdb.DuckDBPyConnection, key: Key) -> spreading.Known:
     """Fill `new.entries`; what is known of its fields."""
     if _is_wide(db):
         db.execute("SET variant_minimum_shredding_size = -1")
@@ -131,7 +130,7 @@ def _put_in_order(db: duckdb.DuckDBPyConnection, day: date) -> spreading.Known:
     try:
         db.execute(_REWRITE)
     except duckdb.OutOfMemoryException:
-        _log.info("The entries of %s are too large to be sorted.", day)
+        _log.info("The entries of %s are too large to be sorted.", key)
         db.execute(_REWRITE_UNSORTED)
         known = msgspec.structs.replace(known, columns=False)
     return known

@@ -54,6 +54,14 @@ class Names:
         self._limit = MAX_NAMES
         self._lock = threading.Lock()
 
+    def of_next_part(self) -> "Names":
+        """What is known of a day from whose next entries there is another file."""
+        names = Names()
+        with self._lock:
+            names.wide, names._limit = self.wide, self._limit
+            names._names = set(self._names)
+        return names
+
     def see(self, sample: "Sample") -> bool:
         """Note what a batch holds, before it is loaded; whether the day is wide."""
         if not self.wide:

@@ -113,7 +113,7 @@ class Statements:
                 sql=statement.text,
                 days={
                     scan.name: [
-                        DayRead(day=one.day.isoformat(), place=look.told)
+                        DayRead(day=str(one.key), place=look.told)
                         for one, look in reading.days(scan)
                     ]
                     for scan in plan.scans

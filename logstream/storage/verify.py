@@ -6,7 +6,6 @@ reading all columns of all rows finds what is damaged.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +28,11 @@ from logstream.storage.partition import (
     INDEX,
     SUFFIX,
     WAL,
+    Key,
     day_of,
-    day_of_name,
     generation_of,
     index_of,
+    key_of_name,
 )
 from logstream.storage.partitions import Partitions
 from logstream.storage.removal import REMOVED
@@ -48,7 +48,8 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
     """Those of a running store. Queries and loads go on."""
     for state in partitions.states():
-        where = f"partitions/{state.day}{SUFFIX}"
+        key = Key(state.day, state.part)
+        where = f"partitions/{key}{SUFFIX}"
         if "kept as" in state.broken:
             report.note(where, state.broken)
             continue
@@ -57,9 +58,9 @@ def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
             continue
         try:
             with hub.reading(_DAY_TIMEOUT_S) as cursor:
-                partition = partitions.attach(state.day, make=False)
+                partition = partitions.attach(key, make=False)
                 ask = _asking(cursor)
-                _check_day(ask, partition.name, state.day, where, report)
+                _check_one(ask, partition.name, key, where, report)
                 if partition.generation and partition.path is not None:
                     _check_index(ask, partition.name, partition.path, report)
         except (duckdb.Error, LogStreamError) as error:
@@ -81,13 +82,13 @@ def verify_partition_files(
     loaded = verify_accounts(accounts, report) if accounts is not None else {}
     counts = _files_that_count(folder)
     if register is not None:
-        verify_register(register, set(filter(None, map(day_of_name, counts))), report)
+        verify_register(register, set(filter(None, map(key_of_name, counts))), report)
     for path in sorted(folder.iterdir()):
         where = f"{folder.name}/{path.name}"
-        day = day_of_name(path)
-        if path.suffix != SUFFIX or day is None:
-            if ASIDE in path.name and day is not None and (why := note_in(path)):
-                report.problem(f"{folder.name}/{day}{SUFFIX}", why)
+        key = key_of_name(path)
+        if path.suffix != SUFFIX or key is None:
+            if ASIDE in path.name and key is not None and (why := note_in(path)):
+                report.problem(f"{folder.name}/{key}{SUFFIX}", why)
             elif why := _why_it_lies_here(path):
                 report.note(where, why)
         elif path not in counts:
@@ -95,9 +96,9 @@ def verify_partition_files(
         else:
             try:
                 with _attached(path) as ask:
-                    _check_day(ask, "checked", day, where, report)
+                    _check_one(ask, "checked", key, where, report)
                     lacks = (
-                        loaded.get(day, 0) - ask(LOADED.format(name="checked"))[0][0]
+                        loaded.get(key, 0) - ask(LOADED.format(name="checked"))[0][0]
                     )
                     if lacks > 0:
                         report.problem(where, lacking(lacks))
@@ -115,26 +116,26 @@ def note_strangers(folder: Path, report: Report) -> None:
 
 
 def _files_that_count(folder: Path) -> set[Path]:
-    """Of each day that of the highest generation; see `generations`."""
-    newest: dict[date | None, Path] = {}
+    """Of each partition that of the highest generation; see `generations`."""
+    newest: dict[Key | None, Path] = {}
     for path in sorted(folder.glob(f"*{SUFFIX}"), key=generation_of):
-        newest[day_of_name(path)] = path
+        newest[key_of_name(path)] = path
     return set(newest.values())
 
 
 def _why_it_lies_here(path: Path) -> str:
     """What is to be said of a file that is no partition; empty: it belongs to one."""
     name = path.name
-    if path.suffix == SUFFIX and day_of_name(path) is not None:
+    if path.suffix == SUFFIX and key_of_name(path) is not None:
         return ""
     for ending in (INDEX, SUFFIX + WAL):
         if name.endswith(ending):
             owner = path.with_name(name.removesuffix(ending) + SUFFIX)
-            if day_of_name(owner) is not None:
+            if key_of_name(owner) is not None:
                 return "" if owner.exists() else "left over: its partition is gone"
     if UNFINISHED.fullmatch(name):
         return "a compaction that was cut short: the next start removes it"
-    if day_of_name(path) is not None:
+    if key_of_name(path) is not None:
         if name.endswith(REMOVED):
             return "a day that was removed: the next start unlinks it"
         if ASIDE in name:
@@ -173,7 +174,7 @@ def _check_letters(ask: Ask, name: str, report: Report) -> None:
         report.problem(LETTERS, f"{count - ids} have the id of another one")
 
 
-def _check_day(ask: Ask, name: str, day: date, where: str, report: Report) -> None:
+def _check_one(ask: Ask, name: str, key: Key, where: str, report: Report) -> None:
     report.partitions += 1
     rows, ids, oldest, newest, *_ = ask(
         "SELECT count(*), count(DISTINCT id), epoch_ns(min(timestamp)), "
@@ -183,7 +184,7 @@ def _check_day(ask: Ask, name: str, day: date, where: str, report: Report) -> No
     report.entries += rows
     if rows != ids:
         report.problem(where, f"{rows - ids} entries have the id of another one")
-    if rows and not day_of(oldest) == day_of(newest) == day:
+    if rows and not day_of(oldest) == day_of(newest) == key.day:
         report.problem(where, "some entries are of another day")
     segments, different, loaded = ask(
         "SELECT count(*), count(DISTINCT segment), coalesce(sum(entries), 0) "

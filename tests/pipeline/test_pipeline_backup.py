@@ -26,6 +26,7 @@ from logstream.storage.backup import restore
 from logstream.storage.dead_letters import DeadLetter
 from logstream.storage.loader import Loader
 from logstream.storage.manifest import read_manifest
+from logstream.storage.partition import Key
 from logstream.storage.selection import Selection
 
 PLUGINS = load_plugins(Settings().plugins, builtins=BUILTINS)
@@ -146,7 +147,7 @@ def test_a_compacted_day_takes_the_place_of_its_first_file(tmp_path: Path) -> No
         send(engine, *map(str, range(50)), day="2026-01-01")
         backed_up(engine, tmp_path / "backup")
         assert engine.compactor is not None
-        assert engine.compactor.compact(date(2026, 1, 1)) is not None
+        assert engine.compactor.compact(Key(date(2026, 1, 1))) is not None
         backed_up(engine, tmp_path / "backup")
         everything = found(engine)
     paths = {one.path for one in read_manifest(tmp_path / "backup").files}

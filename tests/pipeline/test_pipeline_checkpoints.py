@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from logstream.pipeline.engine import _wants_checkpoint
-from logstream.storage.partition import Partition, wal_of
+from logstream.storage.partition import Key, Partition, wal_of
 
 LOGGED = 1000
 
@@ -15,7 +15,7 @@ def a_day(folder: Path, *, rows: int, age_s: float, logged: int = 0) -> Partitio
     """One whose last checkpoint took a second."""
     path = folder / "2026-01-01.duckdb"
     wal_of(path).write_bytes(bytes(logged))
-    found = Partition(date(2026, 1, 1), path)
+    found = Partition(Key(date(2026, 1, 1)), path)
     found.mark_dirty(rows)
     found.dirty_since -= age_s
     found.checkpoint_s = 1.0

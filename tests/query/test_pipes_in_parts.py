@@ -53,7 +53,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
 def both(ask: Asked, text: str, days: int) -> tuple[list[Any], list[Any]]:
     """What one statement gives, and what so many days at a time do."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(choosing, "CHUNK_DAYS", days)
+        patched.setattr(choosing, "CHUNK", days)
         found = ask(text)
     return ask(text), found
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from logstream.config.settings import StorageConfig
 from logstream.storage.compaction import Compactor
+from logstream.storage.partition import Key
 
 DAY = date(2026, 1, 1)
 
@@ -20,5 +21,5 @@ def entry(at: int, source: str, **fields: Any) -> dict[str, Any]:
 
 def compact(store: Any) -> None:
     settings = StorageConfig(min_free_bytes=0)
-    done = Compactor(store.hub, store.partitions, settings, tmp=None).compact(DAY)
+    done = Compactor(store.hub, store.partitions, settings, tmp=None).compact(Key(DAY))
     assert done is not None

@@ -19,6 +19,7 @@ from logstream.storage import compaction, generations, rewriting, skip_index
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.open_days import OpenDays
+from logstream.storage.partition import Key
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.selection import Selection
@@ -62,11 +63,11 @@ def test_entries_that_are_too_large_to_be_sorted_stay_as_they_came(
         )
     before = rows_of(store)
     caplog.set_level("INFO")
-    done = compactor_of(store, memory_bytes=40 << 20).compact(DAY)
+    done = compactor_of(store, memory_bytes=40 << 20).compact(Key(DAY))
     assert done is not None
     assert "too large to be sorted" in caplog.text
     assert rows_of(store) == before
-    (partition,) = store.partitions.readable([DAY])
+    (partition,) = store.partitions.readable([Key(DAY)])
     text = f"SELECT id FROM {partition.name}.entries ORDER BY place"
     ids = [row[0] for row in store.hub.cursor().execute(text).fetchall()]
     assert ids == sorted(ids)
@@ -79,7 +80,7 @@ def test_a_compacted_day_holds_the_same(store: Any) -> None:
     store.load(*(entry(at) for at in range(5000)))
     store.load(entry(1, message="ünï", fields={}), entry(2, fields={"N": 1, "n": 2}))
     before, stats = rows_of(store), store.reader.stats()
-    done = compactor_of(store).compact(DAY)
+    done = compactor_of(store).compact(Key(DAY))
     assert done is not None
     assert done.entries == 5002
     assert rows_of(store) == before
@@ -93,21 +94,21 @@ def test_a_compacted_day_holds_the_same(store: Any) -> None:
 def test_a_day_is_compacted_again_with_what_came_later(store: Any) -> None:
     store.load(entry(1))
     compactor = compactor_of(store)
-    assert compactor.compact(DAY)
+    assert compactor.compact(Key(DAY))
     store.load(entry(2), entry(3))
     assert store.reader.count(Selection()) == 3
-    assert compactor.compact(DAY)
+    assert compactor.compact(Key(DAY))
     assert store.files() == ["2026-01-01.g2.duckdb", "2026-01-01.g2.index"]
     assert len(rows_of(store)) == 3
 
 
 def test_a_query_that_runs_goes_on_over_the_old_file(store: Any) -> None:
     store.load(*(entry(at) for at in range(3000)))
-    name = store.partitions.attach(DAY).name
+    name = store.partitions.attach(Key(DAY)).name
     with store.hub.reading(20) as cursor:
         cursor.execute(f"SELECT id FROM {name}.entries")
         first = cursor.fetchmany(1)
-        assert compactor_of(store).compact(DAY)
+        assert compactor_of(store).compact(Key(DAY))
         assert len(first + cursor.fetchall()) == 3000
 
 
@@ -132,7 +133,7 @@ def test_reads_beside_compactions_never_fail(store: Any) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     for _ in range(5):
-        assert compactor.compact(DAY)
+        assert compactor.compact(Key(DAY))
     over.set()
     reader.join(150)
     assert wrong == []
@@ -151,11 +152,11 @@ def test_what_comes_meanwhile_is_kept(
         return made
 
     monkeypatch.setattr(Compactor, "_rewrite", slow)
-    assert compactor_of(store).compact(DAY) is None
+    assert compactor_of(store).compact(Key(DAY)) is None
     assert store.files() == [OLD, OLD + ".wal"]
     assert len(rows_of(store)) == 2
     monkeypatch.undo()
-    assert compactor_of(store).compact(DAY)
+    assert compactor_of(store).compact(Key(DAY))
     assert len(rows_of(store)) == 2
 
 
@@ -163,7 +164,7 @@ def test_a_deletion_meanwhile_is_kept(
     store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.load(entry(1), entry(2))
-    partition = store.partitions.attach(DAY)
+    partition = store.partitions.attach(Key(DAY))
     rewrite = Compactor._rewrite
 
     def slow(self: Compactor, work: Any) -> int:
@@ -174,7 +175,7 @@ def test_a_deletion_meanwhile_is_kept(
         return made
 
     monkeypatch.setattr(Compactor, "_rewrite", slow)
-    assert compactor_of(store).compact(DAY) is None
+    assert compactor_of(store).compact(Key(DAY)) is None
     assert len(rows_of(store)) == 1
 
 
@@ -196,11 +197,11 @@ def test_a_failure_leaves_the_day_as_it_was(
         owner = next(owner for owner in owners if hasattr(owner, point))
         monkeypatch.setattr(owner, point, fail)
     with pytest.raises(StorageError, match="No space left"):
-        compactor_of(store).compact(DAY)
+        compactor_of(store).compact(Key(DAY))
     monkeypatch.undo()
     assert [name for name in store.files() if not name.endswith(".wal")] == [OLD]
     assert rows_of(store) == before
-    assert compactor_of(store).compact(DAY)
+    assert compactor_of(store).compact(Key(DAY))
     assert rows_of(store) == before
 
 
@@ -210,7 +211,7 @@ def test_a_copy_that_differs_is_noticed(
     monkeypatch.setattr(rewriting, "_REWRITE", rewriting._REWRITE + " LIMIT 1")
     store.load(entry(1), entry(2))
     with pytest.raises(StorageError, match="differs"):
-        compactor_of(store).compact(DAY)
+        compactor_of(store).compact(Key(DAY))
     assert store.files() == [OLD]
 
 
@@ -218,7 +219,7 @@ def test_a_stop_gives_up(store: Any) -> None:
     store.load(entry(1))
     compactor = compactor_of(store)
     compactor.stop()
-    assert compactor.compact(DAY) is None
+    assert compactor.compact(Key(DAY)) is None
     assert compactor.compact_due() is None
 
 
@@ -233,14 +234,14 @@ def test_only_days_that_are_over_and_quiet_are_due(store: Any, folder: Path) -> 
     assert compactor_of(store, compact_after_s=0).compact_due() is None
     done = compactor.compact_due()
     assert done is not None
-    assert done.day == DAY
+    assert done.key == Key(DAY)
     assert compactor.compact_due() is None
 
 
 def test_a_day_is_due_again_when_much_has_changed(store: Any, folder: Path) -> None:
     store.load(*(entry(at) for at in range(100)))
     compactor = compactor_of(store)
-    assert compactor.compact(DAY)
+    assert compactor.compact(Key(DAY))
     store.load(entry(1))
     store.partitions.checkpoint(lambda _: True)
     make_old(folder, FIRST)
@@ -259,7 +260,7 @@ def test_a_day_whose_index_is_of_no_use_is_due_again(
     with monkeypatch.context() as patched:
         if damage == "older":
             patched.setattr(skip_index, "VERSION", skip_index.VERSION - 1)
-        assert compactor_of(store).compact(DAY)
+        assert compactor_of(store).compact(Key(DAY))
     if damage == "gone":
         (folder / INDEX).unlink()
     make_old(folder, FIRST)
@@ -273,12 +274,12 @@ def test_no_room_no_compaction(store: Any) -> None:
     store.load(entry(1))
     config = StorageConfig(min_free_bytes=2**62)
     compactor = Compactor(store.hub, store.partitions, config, tmp=None)
-    assert compactor.compact(DAY) is None
+    assert compactor.compact(Key(DAY)) is None
 
 
 def test_without_its_index_a_day_is_read_whole(store: Any, folder: Path) -> None:
     store.load(entry(1), entry(2))
-    assert compactor_of(store).compact(DAY)
+    assert compactor_of(store).compact(Key(DAY))
     (folder / INDEX).write_bytes(b"nonsense")
     query = compile_filter("host:h2")
     assert store.reader.count(Selection(where=query.sql, needs=query.needs)) == 1
@@ -304,7 +305,7 @@ def test_what_a_crash_leaves_is_removed(
     old = tmp_path / "old"
     shutil.copy(folder / OLD, old)
     before = rows_of(store)
-    assert compactor_of(store).compact(DAY)
+    assert compactor_of(store).compact(Key(DAY))
     store.close()
     for name in ("g2.copy", "g2.new", "g2.new.wal", "g2.index.new", "g2.index"):
         (folder / f"2026-01-01.{name}").write_bytes(b"half")
@@ -326,7 +327,7 @@ def test_files_that_are_not_ours_are_left(folder: Path) -> None:
 
 def test_a_compacted_day_opens_in_any_duckdb(store: Any, folder: Path) -> None:
     store.load(entry(1), entry(2))
-    assert compactor_of(store).compact(DAY)
+    assert compactor_of(store).compact(Key(DAY))
     store.close()
     with duckdb.connect(str(folder / FIRST), read_only=True) as db:
         text = "SELECT sum(fields.n::int) FROM entries"

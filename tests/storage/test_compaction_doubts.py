@@ -19,7 +19,7 @@ from logstream.core.entry import Entry
 from logstream.query import compile_filter
 from logstream.query.query import compile_query
 from logstream.storage.doubting import MAX_FIELDS
-from logstream.storage.partition import index_of
+from logstream.storage.partition import Key, index_of
 from logstream.storage.selection import Selection
 from logstream.storage.skip_index import open_index
 from logstream.storage.statements import Statements
@@ -51,7 +51,7 @@ def finds_what_it_means(store: Any, text: str, given: list[dict[str, Any]]) -> N
 
 
 def index_of_day(store: Any) -> Any:
-    (partition,) = store.partitions.readable([DAY])
+    (partition,) = store.partitions.readable([Key(DAY)])
     path = partition.path
     (key,) = (
         store.hub.cursor()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from logstream.storage import spreading
+from logstream.storage.partition import Key
 from logstream.storage.spreading import cover
 from tests.storage.compacted_day import DAY, compact, entry
 
@@ -25,7 +26,7 @@ def load_three_kinds(store: Any, count: int) -> None:
 
 def groups_with(store: Any, test: str) -> list[int]:
     """Which stretches of so many places hold an entry for which the test is true."""
-    (partition,) = store.partitions.readable([DAY])
+    (partition,) = store.partitions.readable([Key(DAY)])
     cursor = store.hub.cursor()
     text = (
         f"SELECT DISTINCT place // {GROUP} AS g FROM {partition.name}.entries "

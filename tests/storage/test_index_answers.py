@@ -21,6 +21,7 @@ from logstream.storage.batch import Batch
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
+from logstream.storage.partition import Key
 from logstream.storage.partitions import Partitions
 from logstream.storage.planning import Look, is_indexed, look_into
 from logstream.storage.range_costs import Costs
@@ -88,8 +89,8 @@ def compacted(tmp: Path, *, changed: bool) -> Iterator[Reader]:
     with pytest.MonkeyPatch.context() as patch:  # several chunks, and several tables
         patch.setattr(index_building, "_CHUNK_ROWS", 2 * BLOCK_ROWS)
         patch.setattr(index_building, "MAX_BLOCKS", 4)
-        assert Compactor(hub, partitions, config, tmp=tmp).compact(DAY) is not None
-    partition = partitions.attach(DAY)
+        assert Compactor(hub, partitions, config, tmp=tmp).compact(Key(DAY)) is not None
+    partition = partitions.attach(Key(DAY))
     if changed:
         loader.load(write(tmp / "b", ROWS, 300))
         with hub.writing() as cursor:
@@ -222,7 +223,7 @@ def compare(stores: Reader, text: str) -> None:
 )
 def test_a_rare_value_or_word_skips_most_of_a_day(stores: Reader, text: str) -> None:
     query = compile_filter(text)
-    partition = stores._partitions.attach(DAY)
+    partition = stores._partitions.attach(Key(DAY))
     with stores._hub.reading(10) as cursor:
         look = look_into(cursor, partition, query.needs)
         held = cursor.execute(
@@ -233,7 +234,7 @@ def test_a_rare_value_or_word_skips_most_of_a_day(stores: Reader, text: str) -> 
 
 def test_in_one_short_range_nothing_is_pushed_down(quiet: Reader) -> None:
     query = compile_filter("trace:000007d0")
-    partition = quiet._partitions.attach(DAY)
+    partition = quiet._partitions.attach(Key(DAY))
     with quiet._hub.reading(10) as cursor:
         look = look_into(cursor, partition, query.needs)
         among = look.among(Where(query.fast_sql, query.sql))
@@ -248,7 +249,7 @@ def test_in_one_short_range_nothing_is_pushed_down(quiet: Reader) -> None:
     "text", ["NOT rare3", "rare*", "a.b:x", "trace:0000*", "v:1.5", "*", "id:7"]
 )
 def test_of_what_the_index_does_not_know_all_is_read(stores: Reader, text: str) -> None:
-    partition = stores._partitions.attach(DAY)
+    partition = stores._partitions.attach(Key(DAY))
     with stores._hub.reading(10) as cursor:
         look = look_into(cursor, partition, compile_filter(text).needs)
         table = f"{partition.name}.entries"
@@ -263,7 +264,7 @@ def test_bits_read_the_blocks_that_may_hold_a_word(
 ) -> None:
     monkeypatch.setattr(planning, "costs_of", lambda *_, **__: BITS)
     query = compile_filter(text)
-    partition = stores._partitions.attach(DAY)
+    partition = stores._partitions.attach(Key(DAY))
     with stores._hub.reading(10) as cursor:
         look = look_into(cursor, partition, query.needs)
         held = cursor.execute(

@@ -19,12 +19,13 @@ from logstream.core.errors import StorageError
 from logstream.core.plan import Plan
 from logstream.query import compile_filter
 from logstream.query.query import compile_query, parse_query
-from logstream.storage import choosing, plan_reading
+from logstream.storage import choosing, parts, plan_reading
 from logstream.storage import reader as reader_module
 from logstream.storage.batch import Batch
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
+from logstream.storage.partition import Key
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.results import Result
@@ -113,7 +114,7 @@ def fill(year: Year) -> None:
         year.load(*day_of(number))
         year.checkpoint()
     for number in range(DAYS - 4):
-        year.compactor.compact(FIRST + timedelta(days=number))
+        year.compactor.compact(Key(FIRST + timedelta(days=number)))
     year.load(entry(2, 31))
     year.checkpoint()
     year.load(entry(DAYS - 1, 31))
@@ -130,6 +131,38 @@ def year(tmp_path: Path) -> Iterator[Year]:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
     made = Year(tmp_path_factory.mktemp("year"))
     fill(made)
+    yield made
+    made.hub.close()
+
+
+PARTS = 4
+
+
+def fill_parts(year: Year) -> None:
+    """Days of several parts, which are of the same time; some are compacted."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(parts, "PART_ROWS", 5)
+        for number in range(DAYS):
+            for nth in range(PARTS if number % 3 else 1):
+                step = PARTS if number % 3 else 1
+                year.load(*day_of(number)[nth::step])
+                if nth < PARTS - 1:
+                    year.checkpoint()
+    for key in year.partitions.within():
+        if key.part % 2 or not year.partitions.takes_more(key):
+            year.compactor.compact(key)
+    year.load(entry(2, 31))
+    year.checkpoint()
+    year.reader.stats()
+    year.load(entry(DAYS - 1, 31))
+
+
+@pytest.fixture(scope="module", params=[fill, fill_parts])
+def stored(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Year]:
+    made = Year(tmp_path_factory.mktemp("year"))
+    request.param(made)
     yield made
     made.hub.close()
 
@@ -165,7 +198,7 @@ def test_few_days_are_open_however_many_were_read(filled: Year) -> None:
 
 def test_a_query_may_have_more_open_while_it_runs(filled: Year) -> None:
     with filled.hub.reading(20) as db:
-        days = filled.partitions.readable(filled.partitions.days())
+        days = filled.partitions.readable(filled.partitions.within())
         assert len(days) == filled.open_days() == DAYS
         counts = f"SELECT count(*) FROM {union(days)}"
         assert db.execute(counts).fetchall() == [(DAYS * PER_DAY + 2,)]
@@ -207,8 +240,8 @@ def known(year: Year) -> Year:
     for number in range(5):
         year.load(*day_of(number))
     year.checkpoint()
-    year.compactor.compact(FIRST)
-    year.compactor.compact(FIRST + timedelta(days=1))
+    year.compactor.compact(Key(FIRST))
+    year.compactor.compact(Key(FIRST + timedelta(days=1)))
     year.reader.stats()
     return year
 
@@ -258,11 +291,11 @@ def test_what_is_known_ends_with_a_change(known: Year, how: str) -> None:
         total += 1
     elif how == "file":
         known.hub.close()
-        path = known.partitions.path_of(FIRST)
+        path = known.partitions.path_of(Key(FIRST))
         assert path is not None
         os.utime(path, (1, 1))
         known.open()
-        assert known.partitions.known(FIRST) is None
+        assert known.partitions.known(Key(FIRST)) is None
     elif how == "damaged file":
         known.hub.close()
         (known.tmp / "statistics.json").write_text("{")
@@ -291,7 +324,7 @@ def test_a_day_with_too_many_sources_is_counted_each_time(year: Year) -> None:
     year.checkpoint()
     assert year.reader.stats().entries == 300
     assert len(year.reader.stats().by_source) == 300
-    assert year.partitions.known(FIRST) is None
+    assert year.partitions.known(Key(FIRST)) is None
 
 
 # ---- cursors ----
@@ -300,7 +333,7 @@ def test_a_day_with_too_many_sources_is_counted_each_time(year: Year) -> None:
 def test_a_read_of_many_chunks_leaves_nothing_in_its_cursor(
     filled: Year, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "CHUNK_DAYS", 2)
+    monkeypatch.setattr(choosing, "CHUNK", 2)
     assert filled.reader.frequency(Selection(), group_by="n")
     assert filled.reader.entries(Selection(), limit=3, sort_by="n").rows
     with filled.hub.reading(20, leaves_nothing=True) as db:
@@ -343,7 +376,7 @@ def test_a_query_that_came_to_its_end_leaves_its_cursor_to_the_next(
         run(take)
     assert used[0] is used[1]
     assert used[2] is not used[0]
-    monkeypatch.setattr(choosing, "CHUNK_DAYS", 2)
+    monkeypatch.setattr(choosing, "CHUNK", 2)
     run(lambda result: list(result.batches()))
     run(lambda result: list(result.batches()))
     assert used[3] is used[2]
@@ -388,7 +421,7 @@ TEXTS = (
     limit=st.integers(1, 40),
 )
 def test_answers_are_those_of_a_plain_scan(
-    filled: Year,
+    stored: Year,
     monkeypatch: pytest.MonkeyPatch,
     text: str,
     begins: int | None,
@@ -398,13 +431,13 @@ def test_answers_are_those_of_a_plain_scan(
     descending: bool,
     limit: int,
 ) -> None:
-    monkeypatch.setattr(choosing, "CHUNK_DAYS", chunk)
+    monkeypatch.setattr(choosing, "CHUNK", chunk)
     from_ns = None if begins is None else ns(0, begins * 3600)
     to_ns = None if hours is None else ns(0, ((begins or 0) + hours) * 3600)
     asked = selection(text, from_ns=from_ns, to_ns=to_ns)
     bare = Selection(where=asked.where, from_ns=from_ns, to_ns=to_ns)
-    expected = _rows(filled, bare)
-    reader = filled.reader
+    expected = _rows(stored, bare)
+    reader = stored.reader
     assert reader.count(asked) == len(expected)
     for at, name in enumerate(("source", "level"), start=1):
         counts: dict[str, int] = {}
@@ -439,7 +472,7 @@ def _rows(year: Year, bare: Selection) -> list[tuple[Any, ...]]:
     if bare.to_ns is not None:
         parts.append(f"epoch_ns(timestamp) < {bare.to_ns:d}")
     with year.hub.reading(20) as db:
-        days = year.partitions.readable(year.partitions.days())
+        days = year.partitions.readable(year.partitions.within())
         text = (
             "SELECT id, source, level, message, epoch_ns(timestamp) "
             f"FROM {union(days)} WHERE {' AND '.join(parts)}"
@@ -452,7 +485,7 @@ def _rows(year: Year, bare: Selection) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("limit", [1, 35, 1000])
 @pytest.mark.parametrize("text", ["*", "level:fatal", "host:host2", "level:nowhere"])
 def test_rows_are_those_of_a_page(
-    filled: Year,
+    stored: Year,
     monkeypatch: pytest.MonkeyPatch,
     text: str,
     limit: int,
@@ -467,10 +500,10 @@ def test_rows_are_those_of_a_page(
         ids = [row[0] for rows in result.batches() for row in rows]
         return ids, result.truncated
 
-    ids, truncated = filled.reader.rows(
+    ids, truncated = stored.reader.rows(
         asked, consume, limit=limit, descending=descending, ids=True
     )
-    page = filled.reader.entries(asked, limit=limit, descending=descending)
+    page = stored.reader.entries(asked, limit=limit, descending=descending)
     assert ids == [str(row.id) for row in page.rows]
     assert truncated == (page.cursor is not None)
 
@@ -510,14 +543,14 @@ PIPES = (
 @pytest.mark.parametrize("pipes", PIPES)
 @pytest.mark.parametrize("text", ["*", "level:error", "host:host2", "level:nowhere"])
 def test_pipes_take_of_each_day_what_is_needed(
-    filled: Year, monkeypatch: pytest.MonkeyPatch, text: str, pipes: str, chunk: int
+    stored: Year, monkeypatch: pytest.MonkeyPatch, text: str, pipes: str, chunk: int
 ) -> None:
     """And give what they give when every day is read to its end."""
-    monkeypatch.setattr(plan_reading, "CHUNK_DAYS", chunk)
+    monkeypatch.setattr(plan_reading, "CHUNK", chunk)
     plan = parse_query(f"{text} | {pipes}").plan()
     whole = [replace(one, first=None, newest=None, oldest=None) for one in plan.scans]
-    expected = run(filled, replace(plan, scans=tuple(whole)))
-    assert run(filled, plan) == expected
+    expected = run(stored, replace(plan, scans=tuple(whole)))
+    assert run(stored, plan) == expected
     assert bool(expected) == (text != "level:nowhere")
 
 

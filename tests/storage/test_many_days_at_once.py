@@ -18,6 +18,7 @@ from logstream.storage.batch import Batch
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
+from logstream.storage.partition import Key
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.selection import Selection
@@ -100,11 +101,11 @@ class Crowd:
 
     def compact(self) -> None:
         for number in islice(cycle(range(DAYS)), 10_000):
-            day = FIRST + timedelta(days=number)
+            key = Key(FIRST + timedelta(days=number))
             if not self.loading:
                 return
-            if day in self.partitions.days():
-                self.compactor.compact(day)
+            if key in self.partitions.within():
+                self.compactor.compact(key)
 
 
 @pytest.fixture

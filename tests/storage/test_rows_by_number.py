@@ -5,6 +5,7 @@ from typing import Any
 from logstream.query import compile_filter
 from logstream.query.query import compile_query
 from logstream.storage.folding import fold
+from logstream.storage.partition import Key
 from logstream.storage.planning import Look, look_into
 from logstream.storage.selection import Selection
 from logstream.storage.skip_index import BLOCK_ROWS
@@ -38,7 +39,7 @@ def chosen(text: str) -> Selection:
 
 
 def looked(store: Store, text: str) -> Look:
-    (day,) = store.partitions.readable([DAY])
+    (day,) = store.partitions.readable([Key(DAY)])
     with store.hub.reading(10) as cursor:
         return look_into(cursor, day, compile_filter(text).needs, by_row=True)
 
@@ -149,7 +150,7 @@ def test_what_is_known_of_a_day_is_not_asked_again(store: Store) -> None:
     with day.writers.alone(5) as alone:
         assert alone
         store.partitions._open.close(day)
-    (day,) = store.partitions.readable([DAY])
+    (day,) = store.partitions.readable([Key(DAY)])
     assert day.compacted is not None
     assert day.compacted[1:] == (ROWS, 0)
     assert answers(store, WANTED) == before

@@ -12,7 +12,7 @@ from logstream.core.sql import Sql
 from logstream.storage import folding, tail
 from logstream.storage.deletion import Deletion
 from logstream.storage.hub import Hub
-from logstream.storage.partition import Partition
+from logstream.storage.partition import Key, Partition
 from logstream.storage.selection import Selection
 from logstream.storage.tail import Tail
 from tests.storage.compacted_day import compact, entry
@@ -252,7 +252,7 @@ def test_a_tail_is_due_when_it_is_long(
 
 
 def test_a_day_in_memory_has_none(tmp_path: Path) -> None:
-    partition = Partition(date(2026, 1, 1), None)
+    partition = Partition(Key(date(2026, 1, 1)), None)
     for _ in range(99):
         partition.tail.add(1, 1)
     hub = Hub(StorageConfig(), tmp=None)

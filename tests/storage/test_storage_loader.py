@@ -17,7 +17,7 @@ from logstream.core.timestamps import parse_ns
 from logstream.plugins.contracts import Rewrite
 from logstream.storage import applied
 from logstream.storage.loader import UnloadableBatch
-from logstream.storage.partition import day_of, start_ns
+from logstream.storage.partition import Key, day_of, start_ns
 from logstream.storage.selection import Selection
 
 Store = Any
@@ -48,7 +48,7 @@ def test_a_batch_of_one_day_goes_to_one_file(store: Store) -> None:
 
 def test_a_batch_of_many_days_goes_to_many_files(store: Store) -> None:
     assert store.load(*on_days(3, 1, 2, 1)) == 4
-    assert [day.day for day in store.partitions.days()] == [3, 2, 1]
+    assert [key.day.day for key in store.partitions.within()] == [3, 2, 1]
     assert store.reader.stats().raw_bytes > 0
 
 
@@ -117,8 +117,8 @@ def test_the_last_nanosecond_of_a_day_is_of_that_day(store: Store, others: int) 
     """In microseconds it is rounded into the next; pruning by day would miss it."""
     last = "2025-05-13T23:59:59.999999999Z"
     store.load(an_entry(last, "last"), *on_days(1)[:others])
-    assert DAY in store.partitions.days()
-    assert date(2025, 5, 14) not in store.partitions.days()
+    assert Key(DAY) in store.partitions.within()
+    assert Key(date(2025, 5, 14)) not in store.partitions.within()
     until = Selection(from_ns=start_ns(DAY), to_ns=parse_ns("2025-05-14"))
     assert store.messages(selection=until) == ["last"]
     assert store.page().rows[0].timestamp == last
@@ -285,11 +285,11 @@ def test_damage_found_while_loading_is_not_the_batchs_fault(
 
 def test_two_threads_that_find_the_same_damage_set_it_aside_once(store: Store) -> None:
     store.load(*on_days(1))
-    damaged = store.partitions.attach(date(2025, 5, 1))
-    store.partitions.set_aside(damaged.day, damaged)
+    damaged = store.partitions.attach(Key(date(2025, 5, 1)))
+    store.partitions.set_aside(damaged.key, damaged)
     store.load(*on_days(1))
-    store.partitions.set_aside(damaged.day, damaged)
-    store.partitions.set_aside(damaged.day, None)
+    store.partitions.set_aside(damaged.key, damaged)
+    store.partitions.set_aside(damaged.key, None)
     assert store.messages() == ["day 1"]
     assert [name for name in store.files() if "broken-2" in name] == []
 
@@ -336,6 +336,6 @@ def test_four_hundred_days_in_one_batch(store: Store) -> None:
     ]
     days = {entry["timestamp"][:10] for entry in entries}
     assert store.load(*entries) == 400
-    assert len(store.partitions.days()) == len(days)
+    assert len(store.partitions.within()) == len(days)
     assert store.reader.count(Selection()) == 400
     assert store.reader.stats().entries == 400

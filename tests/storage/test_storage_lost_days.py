@@ -15,17 +15,18 @@ from logstream.storage.lost_days import (
     read_register,
     verify_register,
 )
+from logstream.storage.partition import Key
 
-A, B, C = (date(2026, 1, day) for day in (1, 2, 3))
+A, B, C = (Key(date(2026, 1, day)) for day in (1, 2, 3))
 
 
-def lost(folder: Path, *days: date) -> LostDays:
+def lost(folder: Path, *days: Key) -> LostDays:
     """As at a start, with files of these days."""
     register = folder / "days.json"
     return LostDays(folder, register, read_register(register), days, ())
 
 
-def between(found: LostDays) -> list[date]:
+def between(found: LostDays) -> list[Key]:
     return found.between(date.min, date.max)
 
 
@@ -35,11 +36,11 @@ def test_a_day_is_missed_from_start_to_start_until_it_is_forgotten(
     lost(tmp_path, A, B, C).save([A, B, C])
     found = lost(tmp_path, A, C)
     assert between(found) == [B]
-    assert found.between(A, A) == []
+    assert found.between(A.day, A.day) == []
     found.save([A, C])
     again = lost(tmp_path, A, C)
     assert between(again) == [B]
-    again.forget(A, B)
+    again.forget(A.day, B.day)
     again.save([A, C])
     assert between(lost(tmp_path, A, C)) == []
 
@@ -93,7 +94,7 @@ def test_what_was_set_aside_is_told_until_somebody_takes_it_away(
         assert (tmp_path / f"{A}.duckdb.broken-{number}").exists()
     found = lost(tmp_path)
     assert between(found) == [A]
-    assert [state.day for state in found.states()] == [A, A]
+    assert [state.day for state in found.states()] == [A.day, A.day]
     for aside in tmp_path.glob("*.broken-*"):
         aside.unlink()
     found.look()

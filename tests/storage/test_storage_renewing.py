@@ -13,6 +13,7 @@ from logstream.storage.batch import Batch
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
+from logstream.storage.partition import Key
 from logstream.storage.partitions import Partitions
 from logstream.storage.reader import Reader
 from logstream.storage.selection import Selection
@@ -81,7 +82,7 @@ def test_not_while_somebody_reads_it(store: Store) -> None:
     store.load(1, 100)
     [before] = store.partitions.attached()
     with holding():
-        store.partitions.attach(before.day)
+        store.partitions.attach(before.key)
         store.checkpoint()
         assert store.partitions.attached() == [before]
     store.load(2, 1)
@@ -138,7 +139,7 @@ def test_a_day_is_let_go_of_that_was_not_used_lately(
     assert len(store.partitions.attached()) == 1  # it was used a moment ago
     monkeypatch.setattr(open_days, "_UNUSED_S", 0)
     with holding():
-        store.partitions.attach(DAY)
+        store.partitions.attach(Key(DAY))
         store.partitions.checkpoint(lambda _: False)
         assert len(store.partitions.attached()) == 1  # somebody reads it
     store.partitions.checkpoint(lambda _: False)

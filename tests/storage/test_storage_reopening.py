@@ -94,7 +94,7 @@ def test_a_query_that_meets_the_day_is_tried_again(store: Store) -> None:
     [before] = store.partitions.attached()
 
     def read(db: duckdb.DuckDBPyConnection, fast: bool) -> int:
-        [partition] = store.partitions.readable([before.day])
+        [partition] = store.partitions.readable([before.key])
         if partition is before:
             raise duckdb.IOException(AFTERWARDS)
         text = f"SELECT count(*) FROM {partition.name}.entries"

@@ -358,7 +358,7 @@ def test_a_store_in_memory_has_retention_too(tmp_path: Path, store: Any) -> None
 def test_a_day_that_went_is_not_made_again_by_a_look_at_it(keeping: Keeping) -> None:
     keeping.load(8, "old")
     partitions = keeping.store.partitions
-    days = partitions.days()
+    days = partitions.within()
     keeping.make(max_age_days=7).run()
     assert partitions.readable(days) == []
     with pytest.raises(StorageError, match="was removed"):

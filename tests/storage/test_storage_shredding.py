@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from logstream.storage.partition import Key
 from logstream.storage.shredding import MAX_NAMES, Names, sample_of
 
 Store = Any
@@ -108,8 +109,8 @@ def test_what_a_crash_left_is_not_shredded(store: Store, folder: Path) -> None:
     store.load(*lines_with({"status": 200}, rows=10))
     path = folder / "2025-05-12.duckdb"
     path.with_name(path.name + ".wal").touch()
-    assert store.partitions.attach(store.partitions.days()[0]).names.wide is False
-    assert store.partitions.attach(date(2025, 5, 12)).names.wide is True
+    assert store.partitions.attach(store.partitions.within()[0]).names.wide is False
+    assert store.partitions.attach(Key(date(2025, 5, 12))).names.wide is True
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from logstream.query import compile_filter
+from logstream.storage.partition import Key
 from logstream.storage.planning import Look, look_into
 from logstream.storage.selection import Selection
 from logstream.storage.shredding import MAX_NAMES
@@ -30,7 +31,7 @@ def narrow(rows: int) -> list[dict[str, Any]]:
 
 
 def looked(store: Store) -> Look:
-    (day,) = store.partitions.readable([DAY])
+    (day,) = store.partitions.readable([Key(DAY)])
     with store.hub.reading(10) as cursor:
         return look_into(cursor, day, None, asks=True)
 

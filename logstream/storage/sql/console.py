@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TRIES = 3
-_DAY = re.compile(r'"?\bd\d{8}(?:g\d+)?\b"?(?:\."?main"?)?(?:\."?entries"?)?')
+_DAY = re.compile(r'"?\bd\d{8}(?:p\d+)?(?:g\d+)?\b"?(?:\."?main"?)?(?:\."?entries"?)?')
 """What a day is called in the hub: no name for users."""
 
 _NO_COLUMN = re.compile('Referenced column "([^"\n]{1,100})" not found')
@@ -130,8 +130,8 @@ class SqlConsole:
         )
 
     def _days(self, from_ns: int | None, to_ns: int | None) -> list[Partition]:
-        days = self._partitions.days(from_ns, to_ns)
-        return self._partitions.readable(days)
+        keys = self._partitions.within(from_ns, to_ns)
+        return self._partitions.readable(keys)
 
     def _moved(
         self, days: list[Partition], from_ns: int | None, to_ns: int | None
