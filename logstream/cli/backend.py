@@ -73,6 +73,7 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
     """A partition."""
 
     day: str
+    part: int = 1
     rows: int
     raw_bytes: int
     stored_bytes: int

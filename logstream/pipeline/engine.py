@@ -58,9 +58,9 @@ that much is due, whatever the last one took. They take 2.5 times as much in mem
 the longer the wait, the longer the checkpoint, and the wait for the next."""
 _ALL_LOGGED_SHARE = 4
 """Of DuckDB's memory, of all days: beyond, loads wait."""
-_CALM_PER_S = 50_000
-"""Entries: of more, parts of a day that are full wait for an hour to be compacted, so
-that the two cores of a small machine take entries in."""
+_CALM_PER_S = 5_000
+"""Entries. While more come in, a part of a day that is full is compacted no sooner than
+a day that is over: it takes half a minute of a core, and 400 MB."""
 _CHECKPOINT_IDLE_S = 5.0
 _CHECKPOINT_LATEST_S = 60.0
 

@@ -153,7 +153,7 @@ class Loader:
         params = tuple(param for one in rows for param in one.params)
         with self._writing_to(day) as partition:
             for batch in batches:
-                if not batch.is_new and self._elsewhere(partition, batch) is not None:
+                if self._elsewhere(partition, batch) is not None:
                     raise _SpansDays
                 if not partition.names.wide:
                     partition.names.see(sample_of(batch.path))
@@ -249,6 +249,8 @@ class Loader:
         Raises:
             StorageError: one does not open, so nobody knows.
         """
+        if batch.is_new:
+            return None
         for key in self._partitions.other_parts(partition.key):
             known = self._partitions.known(key)
             if known is not None and not known.may_have(batch.segment):

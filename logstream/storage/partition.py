@@ -73,7 +73,7 @@ class PartitionState(msgspec.Struct, frozen=True, kw_only=True):
     newest: str | None = None
     """Time stamps of the first and the last entry, RFC 3339."""
     sealed: bool = False
-    """The day is over, and was rewritten in order."""
+    """It takes no more entries but late ones, and was rewritten in order."""
     indexed: bool = False
     """It has a skip index."""
     last_checkpoint: str | None = None

@@ -6,6 +6,7 @@ reading all columns of all rows finds what is damaged.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 
 def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
     """Those of a running store. Queries and loads go on."""
+    checks = _Checks(report)
     for state in partitions.states():
         key = Key(state.day, state.part)
         where = f"partitions/{key}{SUFFIX}"
@@ -60,7 +62,7 @@ def verify_partitions(hub: Hub, partitions: Partitions, report: Report) -> None:
             with hub.reading(_DAY_TIMEOUT_S) as cursor:
                 partition = partitions.attach(key, make=False)
                 ask = _asking(cursor)
-                _check_one(ask, partition.name, key, where, report)
+                checks.check(ask, partition.name, key, where)
                 if partition.generation and partition.path is not None:
                     _check_index(ask, partition.name, partition.path, report)
         except (duckdb.Error, LogStreamError) as error:
@@ -83,6 +85,7 @@ def verify_partition_files(
     counts = _files_that_count(folder)
     if register is not None:
         verify_register(register, set(filter(None, map(key_of_name, counts))), report)
+    checks = _Checks(report)
     for path in sorted(folder.iterdir()):
         where = f"{folder.name}/{path.name}"
         key = key_of_name(path)
@@ -96,7 +99,7 @@ def verify_partition_files(
         else:
             try:
                 with _attached(path) as ask:
-                    _check_one(ask, "checked", key, where, report)
+                    checks.check(ask, "checked", key, where)
                     lacks = (
                         loaded.get(key, 0) - ask(LOADED.format(name="checked"))[0][0]
                     )
@@ -174,26 +177,41 @@ def _check_letters(ask: Ask, name: str, report: Report) -> None:
         report.problem(LETTERS, f"{count - ids} have the id of another one")
 
 
-def _check_one(ask: Ask, name: str, key: Key, where: str, report: Report) -> None:
-    report.partitions += 1
-    rows, ids, oldest, newest, *_ = ask(
-        "SELECT count(*), count(DISTINCT id), epoch_ns(min(timestamp)), "
-        "epoch_ns(max(timestamp)), max(source), max(level), max(length(message)), "
-        f"max(length(CAST(fields AS VARCHAR))) FROM {name}.entries"
-    )[0]
-    report.entries += rows
-    if rows != ids:
-        report.problem(where, f"{rows - ids} entries have the id of another one")
-    if rows and not day_of(oldest) == day_of(newest) == key.day:
-        report.problem(where, "some entries are of another day")
-    segments, different, loaded = ask(
-        "SELECT count(*), count(DISTINCT segment), coalesce(sum(entries), 0) "
-        f"FROM {name}.applied"
-    )[0]
-    if segments != different:
-        report.problem(where, "a journal segment was applied more than once")
-    if rows > loaded:
-        report.problem(where, f"{rows} entries, and only {loaded} were ever loaded")
+class _Checks:
+    """Of partitions in the order of their days."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._day: date | None = None
+        self._applied: set[int] = set()
+        """Segments of the journal that other parts of this day have applied."""
+
+    def check(self, ask: Ask, name: str, key: Key, where: str) -> None:
+        report = self._report
+        report.partitions += 1
+        rows, ids, oldest, newest, *_ = ask(
+            "SELECT count(*), count(DISTINCT id), epoch_ns(min(timestamp)), "
+            "epoch_ns(max(timestamp)), max(source), max(level), max(length(message)), "
+            f"max(length(CAST(fields AS VARCHAR))) FROM {name}.entries"
+        )[0]
+        report.entries += rows
+        if rows != ids:
+            report.problem(where, f"{rows - ids} entries have the id of another one")
+        if rows and not day_of(oldest) == day_of(newest) == key.day:
+            report.problem(where, "some entries are of another day")
+        segments = [row[0] for row in ask(f"SELECT segment FROM {name}.applied")]
+        if self._are_applied_twice(key.day, segments):
+            report.problem(where, "a journal segment was applied more than once")
+        loaded = ask(LOADED.format(name=name))[0][0]
+        if rows > loaded:
+            report.problem(where, f"{rows} entries, and only {loaded} were ever loaded")
+
+    def _are_applied_twice(self, day: date, segments: list[int]) -> bool:
+        if day != self._day:
+            self._day, self._applied = day, set()
+        before = len(self._applied)
+        self._applied.update(segments)
+        return len(self._applied) < before + len(segments)
 
 
 def _check_index(ask: Ask, name: str, path: Path, report: Report) -> None:

@@ -1,7 +1,5 @@
 """The loader: every entry once, in the file of its own day."""
 
-import subprocess
-import sys
 import threading
 from datetime import date
 from pathlib import Path
@@ -19,6 +17,7 @@ from logstream.storage import applied
 from logstream.storage.loader import UnloadableBatch
 from logstream.storage.partition import Key, day_of, start_ns
 from logstream.storage.selection import Selection
+from tests.storage.other_process import locking
 
 Store = Any
 DAY = date(2025, 5, 13)
@@ -300,33 +299,18 @@ def test_a_day_that_another_process_has_is_waited_for(
     """It is left out of answers meanwhile, and it is never set aside."""
     store.load(*on_days(1, 2))
     store.close()
-    code = (
-        "import duckdb, sys; db = duckdb.connect(sys.argv[1]); "
-        "print('open', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(folder / "2025-05-01.duckdb")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as other:
-        assert other.stdin is not None
-        assert other.stdout is not None
-        other.stdout.readline()
-        again = type(store)(folder, folder.parent)
-        again._segments = 10
-        try:
-            batch = again.batch(*on_days(1, 2))
-            with pytest.raises(StorageError, match="lock"):
-                again.loader.load(batch)
-            assert again.messages() == ["day 2"]
-            assert again.load(*on_days(2)) == 1
-            other.stdin.close()
-            other.wait(150)
+    again = type(store)(folder, folder.parent)
+    again._segments = 10
+    batch = again.batch(*on_days(1, 2))
+    with locking(folder / "2025-05-01.duckdb"):
+        with pytest.raises(StorageError, match="lock"):
             again.loader.load(batch)
-            assert sorted(again.messages()) == ["day 1"] * 2 + ["day 2"] * 3
-            assert not [name for name in again.files() if "broken" in name]
-        finally:
-            again.close()
+        assert again.messages() == ["day 2"]
+        assert again.load(*on_days(2)) == 1
+    again.loader.load(batch)
+    assert sorted(again.messages()) == ["day 1"] * 2 + ["day 2"] * 3
+    assert not [name for name in again.files() if "broken" in name]
+    again.close()
 
 
 def test_four_hundred_days_in_one_batch(store: Store) -> None:

@@ -45,7 +45,7 @@ def _write_tables(found: "Stored") -> None:
     largest = max((one.stored_bytes for one in found.partitions), default=0) or 1
     rows = [
         [
-            one.day,
+            one.day if one.part == 1 else f"{one.day}.p{one.part}",
             one.rows,
             size(one.stored_bytes),
             size(one.raw_bytes),
