@@ -118,8 +118,8 @@ def main() -> None:
         else:
             start = datetime(2026, 10, 1, tzinfo=UTC)
             bench.load(numbered(generated(asked.count, start)))
-        for day in bench.partitions.within():
-            bench.compactor.compact(day)
+        for key in bench.partitions.within():
+            bench.compactor.compact(key)
         statements = Statements(bench.hub, bench.partitions, timeout_s=300)
         compare(bench, statements, cases, asked.rounds)
 

@@ -71,6 +71,7 @@ class Bench:
                 segment=self._segment, path=self._batch, size=size, entries=len(chunk)
             )
             self.loader.load(batch)
+            self.partitions.checkpoint(lambda _: False)  # as upkeep does: full parts
         self.partitions.checkpoint(lambda _: True)
         return total
 
@@ -174,8 +175,8 @@ def search(bench: Bench, word: str, phrase: str) -> None:
 def newest(bench: Bench, count: int) -> None:
     for day in range(_DAYS):
         bench.load(generated(count // _DAYS, _START + timedelta(days=day)))
-    for found in bench.partitions.within():
-        bench.compactor.compact(found)
+    for key in bench.partitions.within():
+        bench.compactor.compact(key)
     chosen = selection("level:error")
 
     def ours() -> list[int]:
@@ -216,9 +217,9 @@ def main() -> None:
         else:
             raw = bench.load(numbered(generated(asked.count, _START)))
         before = bench.partitions.stored_bytes()
-        for day in bench.partitions.within():
-            done = bench.compactor.compact(day)
-            print(f"compacted {day}: {json.dumps(_told(done))}")
+        for key in bench.partitions.within():
+            done = bench.compactor.compact(key)
+            print(f"compacted {key}: {json.dumps(_told(done))}")
         after = bench.partitions.stored_bytes()
         print(
             f"raw {raw / 1e6:.1f} MB, loaded {before / 1e6:.1f}, {after / 1e6:.1f} MB:"

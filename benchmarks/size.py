@@ -62,8 +62,8 @@ def measure(what: str, lines: Iterator[bytes], folder: Path) -> None:
     bench = Bench(folder, 1)
     raw = bench.load(lines)
     before = bench.partitions.stored_bytes()
-    for day in bench.partitions.within():
-        bench.compactor.compact(day)
+    for key in bench.partitions.within():
+        bench.compactor.compact(key)
     stored = bench.partitions.stored_bytes()
     bench.hub.close()
     index = sum(path.stat().st_size for path in bench.folder.glob("*.index"))

@@ -425,9 +425,9 @@ class Partitions:
             return self._known.lost()
 
     def _is_back(self, day: date, control: QueryControl) -> None:
-        """It opens again, and all of it is there if nothing of it is lost."""
+        """A part of it opens again; all of it is there if no other one is missing."""
         with self._lock:
-            if not self._known.lost(day, day):
+            if not self._known.left_out(day, day):
                 control.left_out.discard(day)
 
     def left_out(self) -> list[date]:

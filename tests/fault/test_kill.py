@@ -41,6 +41,11 @@ FOLD_POINTS = (
     ("fold-begin:4", "fold-moved:7", "fold-moved:8", "fold-midway:4"),
     ("fold-committed:4", "fold-checkpoint:4", "fold-end:4"),
 )
+PART_POINTS = (
+    ("part-close:1", "part-closed:2", "part-closed:4", "partition-attach:3"),
+    ("load-committed:9", "load-inserted:30", "load-remembered:20", "retire-begin:20"),
+    ("load-between-days:12", "checkpoint-end:3", "checkpoint-midway:4"),
+)
 COMPACTION_POINTS = (
     ("compact-copy:1", "compact-copied:1", "compact-midway:1", "compact-verify:1"),
     ("compact-index:1", "compact-written:1", "compact-synced:2", "compact-rename:1"),
@@ -116,6 +121,19 @@ def test_a_kill_while_a_compacted_day_is_folded_loses_and_doubles_nothing(
     story = Story(tmp_path, SEED)
     story.kill_at_rest("compact-end:3")
     _go_through(story, ("fold-moved:1", "fold-midway:4", "fold-end:4"), few_after=0)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("points", PART_POINTS)
+def test_a_kill_while_days_have_many_parts_loses_and_doubles_nothing(
+    tmp_path: Path, points: tuple[str, ...]
+) -> None:
+    """Full parts are compacted meanwhile, and replays find their segments in them."""
+    small = {"FAULT_PART_ROWS": "300"}
+    story = Story(tmp_path, SEED, poison=False, environment=small)
+    _go_through(story, points)
+    names = [path.name for path in (tmp_path / "data" / "partitions").iterdir()]
+    assert any(".p3" in name for name in names), names
 
 
 @pytest.mark.timeout(900)

@@ -1,7 +1,8 @@
 """The store against a plain model: whatever is done, both hold the same entries.
 
-Hypothesis draws the operations: sends of every kind, restarts, a process that is cut
-off with its journal full, and reads of every kind. The model is a list.
+Hypothesis draws the operations: sends of every kind, checkpoints, compactions, a stop
+and a start, a process that is cut off with its journal full, and reads of every kind.
+Days of more than a few entries have parts. The model is a list.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -33,6 +35,7 @@ from logstream.plugins.manager import load_plugins
 from logstream.query import compile_filter
 from logstream.runtime import building
 from logstream.runtime.builtins import BUILTINS
+from logstream.storage import parts
 from logstream.storage.selection import Selection
 
 PLUGINS = load_plugins(Settings().plugins, builtins=BUILTINS)
@@ -167,6 +170,19 @@ class StoreAndModel(RuleBasedStateMachine):
         self.stack = self._open()
         self.engine = self.stack.__enter__()
 
+    @rule()
+    def checkpoint(self) -> None:
+        """Parts that are full are closed, too."""
+        self.engine.settle_now()
+        self.engine._partitions.checkpoint(lambda _: True)
+
+    @rule(nth=st.integers(0, 9))
+    def compact(self, nth: int) -> None:
+        self.engine.settle_now()
+        keys = self.engine._partitions.within()
+        if keys and self.engine.compactor is not None:
+            self.engine.compactor.compact(keys[nth % len(keys)])
+
     # ---- what is read ----
 
     @rule(text=st.sampled_from(FILTERS), limit=st.integers(1, 7), newest=st.booleans())
@@ -218,6 +234,11 @@ def _of_entry(entry: Entry) -> str:
     return key_of(
         entry.timestamp, entry.source, entry.level, entry.message, entry.fields
     )
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PART_ROWS", 8)
 
 
 StoreAndModel.TestCase.settings = settings(

@@ -3,7 +3,8 @@
 The server knows nothing of it: functions are wrapped before the engine is built.
 `FAULT_POINT` says `name:nth`. Calls count once the file `FAULT_ARMED` exists, so that
 a test can look at a server in peace before it loads it. `FAULT_CHECKPOINTS=none` leaves
-rows in their write-ahead logs.
+rows in their write-ahead logs; `FAULT_PART_ROWS=400` makes a part of a day full with so
+many.
 """
 
 import os
@@ -157,6 +158,7 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         open_days,
         partition,
         partitions,
+        parts,
         removal,
         retention,
         rewriting,
@@ -213,6 +215,8 @@ def _points(due: Callable[[], bool]) -> dict[str, Callable[[], None]]:
         "fold-committed": lambda: _before(partition.Partition, "mark_moved", due),
         "fold-checkpoint": lambda: _while(partition.Partition, "mark_moved", due),
         "fold-end": lambda: _after(partitions, "fold", due),
+        "part-close": lambda: _before(parts.Parts, "close", due),
+        "part-closed": lambda: _after(parts.Parts, "close", due),
         "partition-attach": lambda: _while(open_days.OpenDays, "open", due),
         "compact-copy": lambda: _before(vars(compaction)["shutil"], "copyfile", due),
         "compact-copied": lambda: _after(compactor, "_copy", due),
@@ -262,7 +266,7 @@ def _fail_for_good(armed: Path) -> None:
 class _KillPoints:
     def start(self) -> None:
         from logstream.pipeline import engine
-        from logstream.storage import tail
+        from logstream.storage import parts, tail
 
         # Checkpoints every second, whatever goes on; or none.
         limit = 10**9 if os.environ.get("FAULT_CHECKPOINTS") == "none" else 0
@@ -272,6 +276,7 @@ class _KillPoints:
         # So few checkpoints make a tail.
         assert "_MOST_GROUPS" in vars(tail), "it has moved"
         vars(tail)["_MOST_GROUPS"] = 2
+        parts.PART_ROWS = int(os.environ.get("FAULT_PART_ROWS", parts.PART_ROWS))
         point = os.environ.get("FAULT_POINT")
         if not point:
             return
