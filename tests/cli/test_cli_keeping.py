@@ -42,7 +42,7 @@ def test_the_listing_is_machine_readable(run: Run, filled: Path) -> None:
     assert found["totals"]["rows"] == 6
     assert found["partitions"][1]["oldest"] == "2026-01-01T12:00:00Z"
     table = run("storage", "--data", "d", "-o", "csv").stdout.decode()
-    assert table.splitlines()[0].startswith("day,rows,raw_bytes,stored_bytes")
+    assert table.splitlines()[0].startswith("day,part,rows,raw_bytes,stored_bytes")
     lines = run("storage", "--data", "d", "-o", "ndjson").stdout.splitlines()
     assert [json.loads(line)["rows"] for line in lines] == [3, 3]
 
