@@ -20,6 +20,7 @@ _NAME = re.compile(r"[A-Za-z_][\w.@-]*")
 _SIGNS = {"=": "", "==": "", "!=": "", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
 _WORDS = {"or": "OR", "and": "AND", "not": "NOT", "||": "OR", "&&": "AND"}
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\.\.\.?(-?\d+(?:\.\d+)?)")
+_LIST = re.compile(r"[\w.-]+(?:,[\w.-]+)+")
 _LEVELS = [name for name in LEVEL_BY_NAME if len(name) > 3]
 
 
@@ -56,6 +57,8 @@ def unknown_fields(text: str, known: Iterable[str]) -> list[str]:
             continue
         near = nearest(name, names)
         meant = f": did you mean {near}?" if near else ""
+        if not near and re.search(rf"[=<>]\s*{re.escape(name)}\b", text):
+            meant = ": a text stands in quotes"
         found.append(f"no recent entry has `{name}`{meant}")
     return found
 
@@ -83,6 +86,8 @@ def _of_leaf(leaf: Leaf) -> Iterator[str]:
                 yield f"`{word}` is a word to look for: write {_WORDS[word]}"
             elif word.startswith("!") and len(word) > 1:
                 yield f"`{word}` is a text to look for: write -{word[1:]}"
+            elif "*" in word:
+                yield f"`{word}` is a text: a star in quotes stands for itself"
             elif compared := _COMPARED.fullmatch(word):
                 field = _field(*compared.groups())
                 yield f"`{word}` is a text to look for: write {field}"
@@ -97,6 +102,12 @@ def _of_leaf(leaf: Leaf) -> Iterator[str]:
 def _of_value(field: str, value: str) -> Iterator[str]:
     if found := _RANGE.fullmatch(value):
         yield f"`{value}` is a text: write {field}:[{found[1]} TO {found[2]}]"
+    if value.startswith("!"):
+        yield f"`{value}` is a text: write -{field}:{value.lstrip('!=') or '…'}"
+    if _LIST.fullmatch(value):
+        yield f"`{value}` is a text: write {field}:in({', '.join(value.split(','))})"
+    if "*" in value:
+        yield f"`{value}` is a text: a star in quotes stands for itself"
     is_other = field == "level" and value.lower() not in LEVEL_BY_NAME
     if is_other and (near := nearest(value, _LEVELS)):
         yield f"`{value}` is a level of its own: did you mean {near}?"

@@ -1,5 +1,6 @@
 """What other query languages call things: what to write here instead, for errors."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -55,6 +56,7 @@ _AGGREGATES: Final = {
     **dict.fromkeys(("limit",), "count() by a limit 5"),
     **dict.fromkeys(("countif",), "count_if(a > 1), or count() if (level:error)"),
 }
+_QUANTILE = re.compile(r"p(?:erc)?(\d\d?(?:\.\d+)?)")
 _FUNCTIONS: Final = {
     **dict.fromkeys(("match", "regexp_matches", "like", "ilike"), 'matches(a, "x+")'),
     **dict.fromkeys(("rex", "regexp_extract", "extract"), 'find(a, "id=([0-9]+)")'),
@@ -85,6 +87,10 @@ _FUNCTIONS: Final = {
         "stats, and compute with its columns in the next pipe",
     ),
 }
+_OF_STATS: Final = (
+    *("count", "count_if", "uniq", "sum", "avg", "min", "max", "median", "stddev"),
+    *("p50", "p90", "p95", "p99", "quantile", "first", "last", "values", "rate"),
+)
 _BEHIND: Final = {
     **dict.fromkeys(("like", "ilike"), 'contains(a, "x"), or a ~ "x.*y"'),
     **dict.fromkeys(("contains", "has"), 'contains(a, "x")'),
@@ -109,11 +115,19 @@ def aggregate_hint(name: str, known: Iterable[str], option: str | None) -> str:
     """The same; `option` is what could have stood there too, and is near."""
     if option is not None and name not in _AGGREGATES:
         return f": did you mean {option}?"
+    if quantile := _QUANTILE.fullmatch(name):
+        share = f"{float(quantile[1]) / 100:.6g}"
+        return f": write quantile(a, {share})"
     return _hint(_AGGREGATES.get(name), name, known, "()")
 
 
 def function_hint(name: str, known: Iterable[str]) -> str:
     return _hint(_FUNCTIONS.get(name), name, known, "()")
+
+
+def sign_hint(sign: str) -> str:
+    """Of a sign that is none in expressions."""
+    return ": write and" if sign == "&" else ""
 
 
 def behind_hint(word: str) -> str:
@@ -123,7 +137,11 @@ def behind_hint(word: str) -> str:
 
 
 def apart_hint(word: str, value: str) -> str:
-    """Of a value in quotes right behind a word, such as `host="web"`."""
+    """Of a value in quotes right behind a word, such as `host="web"`, and of a function
+    in a filter.
+    """
+    if value == "(" and word in _OF_STATS:
+        return f": write | stats {word}(…)"
     name = word.lstrip("{").rstrip("=!~<>")
     if name == word or not name or not value.startswith('"'):
         return ""

@@ -52,8 +52,13 @@ def _condition(cursor: Cursor) -> Expr | None:
 
 def _sees_short_name(cursor: Cursor) -> bool:
     """Whether a name comes next: one of the aggregate, without `as`."""
-    is_over = cursor.sees_word("by")
-    return not is_over and cursor.sees_name() and not _sees_call(cursor)
+    if cursor.sees_word("by") or not cursor.sees_name() or _sees_call(cursor):
+        return False
+    start, word = cursor.mark(), cursor.next()
+    if not word.is_quoted and cursor.sees_word("by") and word.text.lower() == "group":
+        cursor.fail("write by, without group", word)
+    cursor.back(start)
+    return True
 
 
 def _sees_call(cursor: Cursor) -> bool:

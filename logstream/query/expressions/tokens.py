@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
+from logstream.query.elsewhere import sign_hint
 from logstream.query.lexer import syntax_error
 from logstream.query.quoting import ESCAPES
 
@@ -116,7 +117,7 @@ def piece_at(text: str, start: int) -> Piece:
         if re.match(r"\w", text[found.end() : found.end() + 1]):
             _fail(f"no unit of time or size follows {found[0]} here", found.end())
         return Piece(Mark.NUMBER, at, found.end(), found[0], number=number)
-    return _fail(f"{character!r} has no meaning here", at)
+    return _fail(f"{character!r} has no meaning here{sign_hint(character)}", at)
 
 
 def _seconds(text: str, at: int) -> float:

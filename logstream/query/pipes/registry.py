@@ -81,6 +81,8 @@ def parse_pipe(cursor: Cursor) -> Pipe:
     Raises:
         QuerySyntaxError: it is none.
     """
+    if cursor.sees("|"):
+        cursor.fail("expected the name of a pipe: for || write OR, in expressions or")
     start = cursor.here
     name = cursor.name("the name of a pipe, such as stats").lower()
     if name not in PIPES:

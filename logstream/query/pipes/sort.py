@@ -4,7 +4,7 @@ import msgspec
 
 from logstream.core.sql import Sql
 from logstream.query.expressions.cursor import Cursor
-from logstream.query.expressions.nodes import Expression
+from logstream.query.expressions.nodes import Expression, Name
 from logstream.query.expressions.parser import parse_expression
 from logstream.query.expressions.sql import value_of
 from logstream.query.pipes import Pipe
@@ -59,6 +59,9 @@ def parse(cursor: Cursor) -> Pipe:
         if len(keys) == MAX_KEYS:
             cursor.fail(f"a sort has at most {MAX_KEYS} keys")
         keys.append(_key(cursor))
+    last = keys[-1].value
+    if cursor.sees_name() and isinstance(last, Name) and last.name in ("desc", "asc"):
+        cursor.fail(f"write {last.name} behind the name")
     limit = None
     for _ in cursor.options("limit"):
         limit = cursor.whole("a number of rows", most=MOST_ROWS)

@@ -126,7 +126,10 @@ def _keys(cursor: Cursor) -> tuple[GroupKey, ...]:
 
 
 def _key(cursor: Cursor) -> GroupKey:
+    start = cursor.here
     value = _short_bucket(cursor) or parse_expression(cursor)
+    if isinstance(value, Span):
+        cursor.fail(f"for spans of time, write by _time({value})", start)
     name = cursor.name("its name") if cursor.accept_word("as") else None
     return GroupKey(value, name)
 

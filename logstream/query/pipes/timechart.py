@@ -233,6 +233,8 @@ def parse(cursor: Cursor) -> Pipe:
     span = None
     if cursor.accept_option("span") or cursor.here.mark is Mark.SPAN:
         span = cursor.span("a span")
+    elif cursor.here.mark is Mark.NUMBER:
+        cursor.expected("a span, such as 5m or 1h")
     aggregates = parse_aggregates(cursor)
     key, series = None, SERIES
     if cursor.accept_word("by"):
