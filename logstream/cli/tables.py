@@ -1,7 +1,7 @@
 """Tables for people: drawn with rich on a terminal, plain columns in a pipe."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from logstream.cli.charts import blocks
@@ -10,6 +10,7 @@ from logstream.cli.output import OutputFormat, is_terminal, write, write_records
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 STYLES = {
@@ -22,6 +23,8 @@ STYLES = {
 }
 BAR_CELLS = 30
 _WIDE_CELLS = 120
+_READABLE_CELLS = 12
+"""Of a column of texts, at least."""
 
 
 def console(*, color: bool = True) -> "Console":
@@ -47,7 +50,8 @@ def write_table(
     whole: Sequence[str] = (),
     color: bool = True,
 ) -> None:
-    """A table that fits the terminal; tab-separated lines in a pipe.
+    """A table that fits the terminal, or where none does, each row as lines of its own;
+    tab-separated lines in a pipe.
 
     Args:
         numbers: Columns that are aligned to the right.
@@ -61,6 +65,10 @@ def write_table(
 
     screen = console(color=color)
     unbroken = {*numbers, *(whole if screen.width >= _WIDE_CELLS else ())}
+    shown = [[cell(_shown(value)) for value in row] for row in rows]
+    if _least_cells(columns, shown, unbroken) > screen.width:
+        screen.print(_as_lines(columns, shown))
+        return
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         right = column in numbers
@@ -70,9 +78,33 @@ def write_table(
             no_wrap=column in unbroken,
             overflow="fold",
         )
-    for row in rows:
-        table.add_row(*(cell(_shown(value)) for value in row))
+    for row in shown:
+        table.add_row(*row)
     screen.print(table)
+
+
+def _least_cells(
+    columns: Sequence[str], rows: Sequence[Sequence["Text"]], unbroken: Collection[str]
+) -> int:
+    """How wide a table of these is that can still be read."""
+    needed = 0
+    for at, column in enumerate(columns):
+        width = max([len(column), *(row[at].cell_len for row in rows)])
+        needed += 2 + (width if column in unbroken else min(width, _READABLE_CELLS))
+    return needed - 2
+
+
+def _as_lines(columns: Sequence[str], rows: Sequence[Sequence["Text"]]) -> "Table":
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for row in rows:
+        for name, value in zip(columns, row, strict=True):
+            table.add_row(cell(name), value)
+        table.add_row()
+    return table
 
 
 def show(
