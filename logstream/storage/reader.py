@@ -3,33 +3,31 @@
 Reads never wait for loads, nor loads for reads: DuckDB gives each its own snapshot.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-from msgspec.structs import replace
 
 from logstream.core.entry import ID_LINE_BITS
 from logstream.core.results import ResultColumn
 from logstream.core.sql import Sql
-from logstream.storage.choosing import chosen
+from logstream.storage.first_rows import FirstRows
 from logstream.storage.forms import Begun, either_way, read_again
 from logstream.storage.gathering import Gathering
 from logstream.storage.holding import holding
 from logstream.storage.hub import Hub
-from logstream.storage.looking import Bound, looks_by_time
+from logstream.storage.looking import looks_by_time
 from logstream.storage.overview import MAX_GROUPS, Stats, stats_of
 from logstream.storage.paging import (
     Cursor,
     decode_cursor,
     query_checksum,
 )
-from logstream.storage.partition import Key, Partition, PartitionState
+from logstream.storage.partition import Partition, PartitionState
 from logstream.storage.partitions import Partitions
-from logstream.storage.planning import Look, look_into
 from logstream.storage.results import Result
 from logstream.storage.rows import (
     ROW,
@@ -39,7 +37,7 @@ from logstream.storage.rows import (
     page_by_time,
     row_of,
 )
-from logstream.storage.selection import Selection, Where, union, where_of
+from logstream.storage.selection import Selection, union, where_of
 
 T = TypeVar("T")
 
@@ -54,9 +52,6 @@ _ID_COLUMN = ResultColumn("id", "text")
 
 _FEW_ROWS = 20_000
 """Worth a count of each day, so that no more days are read than have them."""
-_SHORT_PAGE = 1100
-"""Rows, up to which it is found out first which they are, and then read what is in
-them; as `late_materialization_max_rows` has it."""
 
 
 class Reader:
@@ -246,66 +241,18 @@ class Reader:
         start: Cursor | None,
         query: int,
     ) -> Page:
-        """Day after day, until there are enough: the newest 100 touch one day."""
-        within = selection
-        if start is not None and descending:
-            within = replace(selection, to_ns=start.timestamp_ns + 1)
-        elif start is not None:
-            within = replace(selection, from_ns=start.timestamp_ns)
-
         def find(db: duckdb.DuckDBPyConnection, fast: bool) -> list[tuple[Any, ...]]:
-            where = where_of(selection, fast=fast)
-            if start is not None:
-                where = _after(where, start, descending=descending)
-            found: list[tuple[Any, ...]] = []
-            keys = chosen(self._partitions, within, descending=descending)
-            for _, parts in groupby(keys, lambda key: key.day):
-                wanted = limit + 1 - len(found)
-                found += self._first_of_day(
-                    db, parts, selection, where, wanted, descending=descending
-                )
-                if len(found) > limit:
-                    break
-            return found
+            rows = FirstRows(
+                db,
+                self._partitions,
+                selection,
+                start=start,
+                descending=descending,
+                fast=fast,
+            )
+            return rows.take(limit + 1)
 
         return page_by_time(self._read(find), limit, query)
-
-    def _first_of_day(
-        self,
-        db: duckdb.DuckDBPyConnection,
-        keys: Iterable[Key],
-        selection: Selection,
-        where: Where,
-        wanted: int,
-        *,
-        descending: bool,
-    ) -> list[tuple[Any, ...]]:
-        """The first rows of a day in the order of time, from its parts."""
-        found: list[tuple[Any, ...]] = []
-        bound = Bound(wanted, descending=descending)
-        for key in keys:
-            if not bound.admits(self._partitions, key):
-                continue
-            with holding():
-                for partition in self._partitions.readable([key]):
-                    look = look_into(
-                        db,
-                        partition,
-                        selection.needs,
-                        asks=selection.asks,
-                        by_row=wanted <= _SHORT_PAGE,
-                    )
-                    if look.nowhere:
-                        continue
-                    page = _page_of(look, where, descending=descending)
-                    rows = db.execute(page.text, (*page.params, wanted)).fetchall()
-                    if found and rows:
-                        rows = sorted(found + rows, key=_time, reverse=descending)
-                    found = rows[:wanted] or found
-            if found:
-                bound = Bound(wanted, descending=descending)
-                bound.add(len(found), found[-1][1])
-        return found
 
     def _by_value(
         self,
@@ -343,31 +290,3 @@ def _together(parts: Sequence[Sql], order: str) -> str:
     names = ", ".join(column.name for column in (_ID_COLUMN, *ENTRY_COLUMNS))
     each = [f"(SELECT {names} FROM {part.text} {order})" for part in parts]
     return f"({' UNION ALL '.join(each)})"
-
-
-def _time(row: tuple[Any, ...]) -> tuple[int, int]:
-    """Of a `ROW`."""
-    return row[1], row[0]
-
-
-def _page_of(look: Look, where: Where, *, descending: bool) -> Sql:
-    way = "DESC" if descending else "ASC"
-    order = f"ORDER BY timestamp {way}, id {way}"
-    among = look.among(where)
-    first = f"FROM {among.text} {order} LIMIT ?"
-    if look.by_row:
-        # Nothing but the numbers of rows is sorted: see `planning`.
-        first = f"FROM {look.table} WHERE rowid IN (SELECT rowid {first}) {order}"
-    return Sql(f"SELECT {ROW} {first}", among.params)
-
-
-def _after(where: Where, start: Cursor, *, descending: bool) -> Where:
-    sign = "<" if descending else ">"
-    at = "make_timestamp_ns(?)"
-    later = f"timestamp {sign} {at} OR (timestamp = {at} AND id {sign} ?)"
-    values = (start.timestamp_ns, start.timestamp_ns, start.id)
-
-    def and_later(sql: Sql) -> Sql:
-        return Sql(f"{sql.text} AND ({later})", (*sql.params, *values))
-
-    return Where(and_later(where.usual), and_later(where.together))
