@@ -125,7 +125,7 @@ class DiskFiles:
     def __init__(self, folder: Path, *, floor: int = 1) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._drop_staged()
+        self._drop_unfinished()
         highest = max((number for number, _ in self.existing()), default=0)
         self._lock = threading.Lock()
         self._next = max(floor, highest + 1, self._read_reserved())
@@ -189,7 +189,8 @@ class DiskFiles:
                 "is higher than that of any segment file ever was."
             ) from None
 
-    def _drop_staged(self) -> None:
+    def _drop_unfinished(self) -> None:
+        self._reserve_path.with_name("next.tmp").unlink(missing_ok=True)
         for staged in self._folder.glob("staging-*"):
             shutil.rmtree(staged)
         for batch in self._folder.glob("batch-*"):

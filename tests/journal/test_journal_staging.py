@@ -74,6 +74,15 @@ def test_a_crash_before_the_commit_leaves_nothing(tmp_path: Path) -> None:
     assert not [*tmp_path.glob("staging-*")]
 
 
+def test_a_number_that_was_half_reserved_is_dropped(tmp_path: Path) -> None:
+    DiskFiles(tmp_path).create().close()
+    reserved = (tmp_path / "next").read_text()
+    (tmp_path / "next.tmp").write_text(reserved[:1])
+    DiskFiles(tmp_path)
+    assert not (tmp_path / "next.tmp").exists()
+    assert (tmp_path / "next").read_text() == reserved
+
+
 def test_a_crash_after_the_commit_loses_nothing(tmp_path: Path) -> None:
     staging = Taken().stage(DiskFiles(tmp_path))
     for _ in range(20):
