@@ -122,7 +122,8 @@ class Story:
             assert server.get("/api/v1/storage")["totals"]["broken"] == 0
             assert server.terminate() == 0
         assert "Stopped: " in server.output()
-        assert {path.name for path in (server.data / "journal").iterdir()} == {"next"}
+        left = {path.name for path in (server.data / "journal").iterdir()}
+        assert left == {"next"}, left
 
     def _config(self) -> dict[str, Any]:
         config: dict[str, Any] = {

@@ -42,7 +42,7 @@ def test_a_stop_stores_what_was_accepted_and_says_so(tmp_path: Path) -> None:
 def test_a_stop_in_no_time_leaves_the_rest_in_the_journal_for_the_next_start(
     tmp_path: Path,
 ) -> None:
-    config = _config(shutdown_timeout_s=0, slow_s=5)
+    config = _config(shutdown_timeout_s=0, slow_s=2)
     with ServerProcess(tmp_path, config=config).wait_until_serving() as server:
         _fill(server)
         assert server.terminate() == 0

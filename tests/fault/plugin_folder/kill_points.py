@@ -265,14 +265,18 @@ def _fail_for_good(armed: Path) -> None:
 
 class _KillPoints:
     def start(self) -> None:
-        from logstream.pipeline import engine
+        from logstream.pipeline import engine, keeper, upkeep
         from logstream.storage import parts, tail
 
-        # Checkpoints every second, whatever goes on; or none.
+        # Checkpoints all the time, whatever goes on; or none.
         limit = 10**9 if os.environ.get("FAULT_CHECKPOINTS") == "none" else 0
         for name in ("_CHECKPOINT_IDLE_S", "_CHECKPOINT_LATEST_S", "_CHECKPOINT_ROWS"):
             assert name in vars(engine), f"{name} has moved"
             setattr(engine, name, limit)
+        # Upkeep, compaction and retention begin sooner: tests do not wait for a second.
+        for owner, name in ((upkeep, "_EVERY_S"), (keeper, "_FIRST_S")):
+            assert name in vars(owner), f"{name} has moved"
+            vars(owner)[name] = 0.2
         # So few checkpoints make a tail.
         assert "_MOST_GROUPS" in vars(tail), "it has moved"
         vars(tail)["_MOST_GROUPS"] = 2
