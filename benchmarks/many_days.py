@@ -34,7 +34,7 @@ from logstream.storage.batch import Batch
 from logstream.storage.compaction import Compactor
 from logstream.storage.hub import Hub
 from logstream.storage.loader import Loader
-from logstream.storage.partition import start_ns
+from logstream.storage.partition import Key, start_ns
 from logstream.storage.partitions import Partitions
 from logstream.storage.results import Result
 from logstream.storage.selection import Selection
@@ -113,7 +113,7 @@ def build(data: Path, days: int, count: int) -> None:
         loader.load(Batch(segment=number + 1, path=batch, size=size, entries=count))
         partitions.checkpoint(lambda _: True)
         if day != _NEWEST:
-            compactor.compact(day)
+            compactor.compact(Key(day))
     batch.unlink()
     hub.close()
     with _opened(data) as engine:
