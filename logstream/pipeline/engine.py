@@ -60,7 +60,7 @@ _ALL_LOGGED_SHARE = 4
 """Of DuckDB's memory, of all days: beyond, loads wait."""
 _CALM_PER_S = 5_000
 """Entries. While more come in, a part of a day that is full is compacted no sooner than
-a day that is over: it takes half a minute of a core, and 400 MB."""
+a day that is over: it takes about a minute of a core, and 400 MB."""
 _CHECKPOINT_IDLE_S = 5.0
 _CHECKPOINT_LATEST_S = 60.0
 
