@@ -31,7 +31,7 @@ class ServerConfig(_Section, frozen=True, kw_only=True):
 
 
 class StorageConfig(_Section, frozen=True, kw_only=True):
-    """Where entries are kept: a folder of DuckDB files, one per UTC day."""
+    """Where entries are kept: a folder of DuckDB files, one or more per UTC day."""
 
     path: str = "logstream-data"
     """The data folder; it is made if it is missing. `:memory:` keeps everything in
@@ -53,13 +53,14 @@ class StorageConfig(_Section, frozen=True, kw_only=True):
     queries go on."""
 
     max_open_days: Annotated[int, Meta(ge=1, le=10_000)] = 64
-    """Days whose files are open at the same time, unless one query needs more: each
-    takes a file descriptor and half a megabyte of memory. A day that is not open takes
-    a millisecond or two longer to read."""
+    """Files of days that are open at the same time, unless one query needs more: each
+    takes a file descriptor and half a megabyte of memory. One that is not open takes a
+    millisecond or two longer to read."""
 
     compact_after_s: Annotated[float, Meta(ge=0)] = 3600.0
     """A day that is over, and that nothing was written to for so long, is rewritten in
-    order, smaller and with a skip index for words and values. 0 = never."""
+    order, smaller and with a skip index for words and values; a part that is full
+    after seconds, while few entries come in. 0 = never."""
 
     backup_folder: str | None = None
     """Where the server may write backups: this folder, and folders in it. None: it

@@ -1,1 +1,1 @@
-"""The store: DuckDB files, one per UTC day. Only this layer imports duckdb."""
+"""The store: DuckDB files by UTC day. Only this layer imports duckdb."""

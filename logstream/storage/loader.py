@@ -270,7 +270,7 @@ class Loader:
                 cursor = self._hub.cursor()
                 try:
                     return applied_entries(cursor, partition, segment)
-                except duckdb.CatalogException:
+                except (duckdb.CatalogException, duckdb.BinderException):
                     continue  # compacted meanwhile
                 except duckdb.Error as error:
                     if not is_corrupt(error):

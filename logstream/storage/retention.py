@@ -229,11 +229,12 @@ class Retention:
     def _by_size(self, max_bytes: int) -> int:
         gone = 0
         keys = self._partitions.within()
-        kept = {day_of(self._wall_ns()), *(key.day for key in keys[:1])}
+        last_parts = {key.day: key for key in reversed(keys)}
+        kept = {last_parts.get(day_of(self._wall_ns())), *keys[:1]}
         for key in reversed(keys):
             if self._partitions.stored_bytes() <= max_bytes:
                 break
-            if key.day in kept and self._partitions.takes_more(key):
+            if key in kept:
                 continue
             for partition in self._partitions.readable([key]):
                 gone += self._remove(partition, "size")

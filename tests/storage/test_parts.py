@@ -78,6 +78,17 @@ def deletion_of(store: Any) -> Deletion:
     return Deletion(store.hub, store.partitions, timeout_s=60)
 
 
+def retention_of(store: Any) -> Retention:
+    return Retention(
+        store.partitions,
+        deletion_of(store),
+        default=RetentionConfig(max_bytes=1),
+        path=None,
+        compile_query=compile_filter,
+        unsettled=set,
+    )
+
+
 def make_old(store: Any, seconds: float = 60) -> None:
     when = time.time() - seconds
     for name in store.files():
@@ -346,16 +357,25 @@ def test_over_its_size_full_parts_of_today_go_and_the_open_one_stays(
         store.load(*(today(at + nth) for nth in range(FULL)))
         keep_up(store)
     store.load(today(40))
-    found = Retention(
-        store.partitions,
-        deletion_of(store),
-        default=RetentionConfig(max_bytes=1),
-        path=None,
-        compile_query=compile_filter,
-        unsettled=set,
-    )
-    assert found.run() == 3 * FULL
+    assert retention_of(store).run() == 3 * FULL
     assert store.messages() == ["entry 40"]
+
+
+def test_over_its_size_the_last_part_of_today_stays_though_it_is_full(
+    store: Any,
+) -> None:
+    store.load(*(today(at) for at in range(FULL)))
+    keep_up(store)
+    assert not store.partitions.takes_more(store.partitions.within()[0])
+    assert retention_of(store).run() == 0
+    assert store.reader.count(Selection()) == FULL
+
+
+def test_a_part_is_closed_once_whoever_is_late() -> None:
+    days = parts.Parts([ONE])
+    assert days.close(ONE) == TWO
+    assert days.close(TWO) == THREE
+    assert days.close(ONE) == THREE
 
 
 def test_a_deletion_goes_through_all_parts_of_a_day(parted: Any) -> None:
